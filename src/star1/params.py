@@ -145,6 +145,7 @@ class Training(Section):
     precision: Literal["float32", "bfloat16"]
     batch: Positive
     micro_batch_tokens: Positive
+    gradient_checkpointing: bool
     max_tokens: Positive
     learning_rate: Annotated[float, Field(gt=0)]
     warmup: Share

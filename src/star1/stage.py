@@ -105,7 +105,7 @@ def main(body: Callable[..., None]) -> None:
     try:
         body(Stage(name, keys, Path()), *keys)
     except UserError as error:
-        for line in str(error).splitlines():
+        for line in str(error).splitlines() if is_main_process() else ():
             print(f"{label}: {line}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

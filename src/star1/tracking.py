@@ -20,7 +20,7 @@ from star1.home import home
 from star1.stage import is_main_process
 
 if TYPE_CHECKING:
-    from star1.training.loop import Curve
+    from star1.training.loop import Curve, Log, Speed
 
 EXPERIMENT = "star1"
 QUIET = {
@@ -78,17 +78,17 @@ def _attempt(action: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def training_run(name: str, settings: dict[str, Any]) -> Iterator["Callable[[Curve], None]"]:
+def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
     """Yield a function that logs one optimizer step; the first step that cannot be logged is the last one tried."""
     if not is_main_process():
-        yield lambda point: None
+        yield lambda point, speed: None
         return
     with _run(f"train {name}") as mlflow:
         alive = mlflow is not None and _attempt(lambda: mlflow.log_params(settings))
 
-        def log(point: "Curve") -> None:
+        def log(point: "Curve", speed: "Speed") -> None:
             nonlocal alive
-            values = {key: value for key, value in vars(point).items() if key != "step"}
+            values = {key: value for key, value in (vars(point) | vars(speed)).items() if key != "step"}
             alive = alive and _attempt(lambda: mlflow.log_metrics(values, step=point.step))
 
         yield log

@@ -1,27 +1,35 @@
-"""The fine-tuning loop: full parameters, AdamW, cosine with warm-up, the paper's loss, on `accelerate`.
+"""The fine-tuning loop: full parameters, AdamW, cosine with warm-up, the paper's loss.
 
 The loss of an optimizer step is the mean over each sequence's response tokens first, then over the step's sequences
-(paper, Training). It is the same number however the step is cut into micro-batches or spread over ranks.
+(paper, Training). It is the same number however the step is laid into rows or spread over ranks.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
-from torch.nn import functional
 from tqdm.auto import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer, get_cosine_schedule_with_warmup, set_seed
+from transformers import set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from star1.training.examples import IGNORED, Example, encode_all
+from star1.errors import UserError
+from star1.training.checkpoints import Checkpoints, run_key
+from star1.training.engine import Engine, accelerator_for
+from star1.training.examples import Example
+from star1.training.launch import Launch, check_world
+from star1.training.optimizer import learning_rate
+from star1.training.packing import lay_out, tensors
 
 if TYPE_CHECKING:
     from star1.params import Training
 
-BETAS = (0.9, 0.95)
+CHECKPOINT_S = 300.0  # seconds between checkpoints, unless STAR1_CHECKPOINT_S says otherwise
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,17 @@ class Curve:
     gradient_norm: float
 
 
+@dataclass(frozen=True)
+class Speed:
+    """What one optimizer step took: tokens a second over all ranks, and the first rank's peak of device memory."""
+
+    tokens_per_s: float
+    memory_gib: float
+
+
+Log = Callable[[Curve, Speed], None]
+
+
 def steps_for(rows: int, epochs: float, batch: int) -> int:
     """Return the number of optimizer steps; 1,000 rows, 5 epochs and 128 a step make the paper's 39."""
     return max(1, int(rows * epochs) // batch)
@@ -42,48 +61,64 @@ def steps_for(rows: int, epochs: float, batch: int) -> int:
 
 def finetune(
     base: Path,
-    rows: list[tuple[str, str]],
+    examples: list[Example],
     out: Path,
     settings: "Training",
     steps: int,
-    log: Callable[[Curve], None] = lambda curve: None,
+    launch: Launch,
+    checkpoints: Path,
+    log: Log = lambda curve, speed: None,
 ) -> list[Curve]:
-    """Fine-tune `base` on (question, response) pairs for `steps` optimizer steps; save weights and tokenizer to `out`.
+    """Fine-tune `base` on tokenised rows for `steps` optimizer steps; write the model to `out`.
 
-    Every rank calls this; the main one logs and saves. Returns the curve, one entry a step.
+    Every rank calls this; the main one logs and saves. A run that was stopped goes on from its last checkpoint below
+    `checkpoints`. Returns the curve, one entry a step. Raises UserError where the launch does not fit the batch, the
+    device's memory is too small, or the loss is not finite.
     """
-    accelerator = Accelerator(mixed_precision="bf16" if settings.precision == "bfloat16" else "no")
+    check_world(launch, settings.batch)
     set_seed(settings.seed)
     disable_progress_bar()  # of the loading of weights; the loop has its own
-    if accelerator.device.type == "cpu":
-        torch.set_num_threads(settings.threads)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    examples = encode_all(tokenizer, rows, settings.max_tokens)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    model.config.use_cache = False
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, betas=BETAS, weight_decay=settings.weight_decay
-    )
-    schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup * steps), steps)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    model.train()
-    curve = []
-    order = presentation_order(len(examples), settings.seed)
-    for step in tqdm(
-        range(1, steps + 1), desc="train", unit="step", disable=None if accelerator.is_main_process else True
-    ):
-        batch = [examples[next(order)] for _ in range(settings.batch)]
-        point = optimizer_step(accelerator, model, optimizer, batch, step, settings)
-        schedule.step()
-        curve.append(point)
-        if accelerator.is_main_process:
-            log(point)
-    if accelerator.is_main_process:
-        plain = accelerator.unwrap_model(model)
-        plain.config.use_cache = True
-        plain.save_pretrained(out)
-        tokenizer.save_pretrained(out)
-    accelerator.end_training()
+    accelerator = accelerator_for(launch, settings)
+    kept = Checkpoints(checkpoints / run_key(base, examples, settings, steps), accelerator)
+    try:
+        with kept.held():
+            engine = Engine(accelerator, launch, base, settings)
+            curve = run(engine, examples, settings, steps, kept, log)
+            engine.save(out)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"the device's memory is too small ({str(error).split('.')[0]}): lower train.micro_batch_tokens, set "
+            "train.gradient_checkpointing, or choose another train.launch; `star1 estimate train` says what fits."
+        ) from None
+    return curve
+
+
+def run(
+    engine: Engine, examples: list[Example], settings: "Training", steps: int, kept: Checkpoints, log: Log
+) -> list[Curve]:
+    """Take the optimizer steps that are left to take; return the whole curve."""
+    curve = [Curve(**point) for point in kept.resume()]
+    order = islice(presentation_order(len(examples), settings.seed), len(curve) * settings.batch, None)
+    main = engine.accelerator.is_main_process
+    every = float(os.environ.get("STAR1_CHECKPOINT_S", CHECKPOINT_S))
+    saved = time.monotonic()
+    with tqdm(total=steps, initial=len(curve), desc="train", unit="step", disable=None if main else True) as bar:
+        for step in range(len(curve) + 1, steps + 1):
+            began = time.monotonic()
+            numbers = list(islice(order, settings.batch))
+            rate = learning_rate(step, steps, settings.learning_rate, settings.warmup)
+            # The first rank's clock decides for all.
+            due = main and began - saved >= every and step > 1
+            point, due = optimizer_step(engine, [examples[n] for n in numbers], numbers, step, rate, settings, due)
+            curve.append(point)
+            bar.set_postfix_str(f"loss {point.loss:.4f}", refresh=False)
+            bar.update()
+            if main:
+                tokens = sum(len(examples[n].input_ids) for n in numbers)
+                log(point, Speed(tokens / (time.monotonic() - began), _peak_memory_gib(engine)))
+            if due and step < steps:
+                kept.save(curve, engine.sharded)
+                saved = time.monotonic()
     return curve
 
 
@@ -95,67 +130,44 @@ def presentation_order(rows: int, seed: int) -> Iterator[int]:
 
 
 def optimizer_step(
-    accelerator: Accelerator, model: Any, optimizer: Any, batch: list[Example], step: int, settings: "Training"
-) -> Curve:
-    """Take one step over `batch` (the sequences of all ranks) and say what it showed."""
-    # Longest first, dealt out in turn: ranks get like lengths and micro-batches little padding.
-    mine = sorted(batch, key=lambda e: -len(e.input_ids))[accelerator.process_index :: accelerator.num_processes]
-    micro_batches = list(under_token_budget(mine, settings.micro_batch_tokens))
-    sums = torch.zeros(2, device=accelerator.device, dtype=torch.float32)
-    for number, micro_batch in enumerate(micro_batches, 1):
-        input_ids, labels = right_padded(micro_batch, accelerator.device)
-        with accelerator.autocast():
-            losses, accuracies = sequence_means(model(input_ids=input_ids).logits, labels)
-        sums += torch.stack([losses.detach().sum(), accuracies.sum()])
-        # Data-parallel gradients are averaged over ranks; times the number of ranks makes the sum over sequences.
-        loss = losses.sum() * accelerator.num_processes / len(batch)
-        if number < len(micro_batches):
-            with accelerator.no_sync(model):
-                accelerator.backward(loss)
-        else:
-            accelerator.backward(loss)
-    mean_loss, mean_accuracy = (accelerator.reduce(sums) / len(batch)).tolist()
-    learning_rate = optimizer.param_groups[0]["lr"]
-    if not torch.isfinite(torch.tensor(mean_loss)):
-        raise FloatingPointError(f"step {step}: the loss is {mean_loss} at learning rate {learning_rate:.3g}")
-    norm = accelerator.clip_grad_norm_(model.parameters(), settings.clip)
-    optimizer.step()
-    optimizer.zero_grad()
-    return Curve(step, mean_loss, mean_accuracy, learning_rate, float(norm))
+    engine: Engine,
+    batch: list[Example],
+    numbers: list[int],
+    step: int,
+    rate: float,
+    settings: "Training",
+    due: bool = False,
+) -> tuple[Curve, bool]:
+    """Take one step over `batch`, the sequences of all ranks, rows `numbers` of the data; say what it showed.
 
-
-def under_token_budget(examples: list[Example], tokens: int) -> Iterator[list[Example]]:
-    """Cut examples, longest first, into micro-batches of at most `tokens` padded tokens (at least one sequence)."""
-    while examples:
-        size = max(1, tokens // len(examples[0].input_ids))
-        yield examples[:size]
-        examples = examples[size:]
-
-
-def right_padded(examples: list[Example], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return input ids and labels, both (sequences, longest).
-
-    With padding on the right and causal attention no real token looks at a pad, so no attention mask is needed;
-    the pads' own outputs carry the label IGNORED.
+    `due` comes back true on every rank if it was true on one.
     """
-    longest = max(len(e.input_ids) for e in examples)
-    input_ids = torch.zeros((len(examples), longest), dtype=torch.long)
-    labels = torch.full((len(examples), longest), IGNORED)
-    for row, example in enumerate(examples):
-        input_ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
-        labels[row, : len(example.labels)] = torch.tensor(example.labels)
-    return input_ids.to(device), labels.to(device)
+    device = engine.accelerator.device
+    lengths = [len(example.input_ids) for example in batch]
+    rows = lay_out(lengths, settings.micro_batch_tokens, engine.ranks, engine.packed)[engine.rank]
+    seen = torch.zeros(2, len(batch) + 1, device=device)
+    seen[0, -1] = due
+    for number, row in enumerate(rows, 1):
+        # Gradients are averaged over ranks; times their number makes the sum over the step's sequences.
+        losses, accuracies = engine.backward(
+            tensors([batch[i] for i in row], engine.packed, device), engine.ranks / len(batch), number == len(rows)
+        )
+        seen[:, row] = torch.stack([losses, accuracies])
+    losses, accuracies = engine.accelerator.reduce(seen, "sum").tolist()
+    due = losses.pop() > 0
+    accuracies.pop()
+    if odd := [numbers[i] for i, loss in enumerate(losses) if not isfinite(loss)]:
+        raise UserError(
+            f"step {step}: the loss of row {', '.join(map(str, odd[:8]))} of the training data is not finite at "
+            f"learning rate {rate:.3g}; lower train.learning_rate or train.clip, or look at those rows."
+        )
+    norm = engine.step(rate)
+    return Curve(step, sum(losses) / len(batch), sum(accuracies) / len(batch), rate, norm), due
 
 
-def sequence_means(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each sequence's mean cross entropy and token accuracy over its response tokens.
+def _peak_memory_gib(engine: Engine) -> float:
+    if engine.accelerator.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    from resource import RUSAGE_SELF, getrusage
 
-    logits (B, T, V), labels (B, T); position t predicts token t + 1. Results have shape (B,).
-    """
-    targets = labels[:, 1:]
-    scores = logits[:, :-1].float()
-    counted = targets != IGNORED
-    counts = counted.sum(dim=1).clamp(min=1)
-    losses = functional.cross_entropy(scores.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
-    hits = (scores.argmax(dim=-1) == targets) & counted
-    return losses.sum(dim=1) / counts, hits.sum(dim=1) / counts
+    return getrusage(RUSAGE_SELF).ru_maxrss / 2**20

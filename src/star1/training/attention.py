@@ -1,0 +1,52 @@
+"""Attention over packed rows: no token sees another sequence, and no mask or padding is needed.
+
+`transformers` calls it in every layer of a model whose attention implementation is PACKED.
+"""
+
+from inspect import signature
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch.nn.attention.varlen import varlen_attn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+PACKED = "star1_packed"
+# torch 2.11 takes grouped key/value heads as they are, torch 2.13 wants to be told.
+GROUPED: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    starts: torch.Tensor,
+    longest: int,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Return causal attention within each sequence of one packed row, (1, T, heads, D).
+
+    query: (1, heads, T, D); key and value: (1, key/value heads, T, D); starts: (sequences + 1,) int32, where each
+    sequence starts; longest: the length of the longest. On a CPU, for tests, sequence by sequence.
+    """
+    if query.is_cuda:
+        # After RoPE query and key may be float32, which the kernel does not take.
+        q, k, v = (x.squeeze(0).transpose(0, 1).to(value.dtype) for x in (query, key, value))
+        out = varlen_attn(q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), **GROUPED)
+        assert isinstance(out, torch.Tensor)  # a pair only where auxiliary results are asked for
+        return out.unsqueeze(0), None
+    pieces = [
+        scaled_dot_product_attention(
+            query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], is_causal=True, scale=scaling, enable_gqa=True
+        )
+        for a, b in pairwise(starts.tolist())
+    ]
+    return torch.cat(pieces, dim=2).transpose(1, 2), None
+
+
+AttentionInterface.register(PACKED, packed_attention)

@@ -1,0 +1,128 @@
+"""The engine under the loop: plain or data-parallel with MasterAdamW, or DeepSpeed's ZeRO-2 and ZeRO-3.
+
+What the loop does with either is the same: backward over each row, one step, save.
+"""
+
+import os
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator, InitProcessGroupKwargs
+from transformers import AutoModelForCausalLM
+from transformers.utils.import_utils import is_liger_kernel_available
+
+from star1.training.attention import PACKED
+from star1.training.launch import Launch, assert_engine
+from star1.training.loss import SequenceLoss
+from star1.training.optimizer import BETAS, MasterAdamW
+from star1.training.packing import Row
+
+if TYPE_CHECKING:
+    from star1.params import Training
+
+# The kernels beside the loss, which is our own.
+LIGER = {"rope": True, "rms_norm": True, "swiglu": True, "cross_entropy": False, "fused_linear_cross_entropy": False}
+# What a model's folder holds beside its weights and config.json; copied as they are, the chat template among them.
+BESIDE = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+          "generation_config.json")  # fmt: skip
+
+
+def accelerator_for(launch: Launch, settings: "Training") -> Accelerator:
+    """Return the accelerator of this process. Only DeepSpeed is told of bf16: elsewhere the weights simply are."""
+    mixed = "bf16" if launch.zero_stage and settings.precision == "bfloat16" else "no"
+    handlers = [InitProcessGroupKwargs(backend="gloo")] if launch.cpu and launch.processes > 1 else []
+    accelerator = Accelerator(cpu=launch.cpu and not launch.zero_stage, mixed_precision=mixed, kwargs_handlers=handlers)
+    if plugin := accelerator.state.deepspeed_plugin:
+        # Rows are ours to lay out, so DeepSpeed's count of sequences a forward pass is a formality.
+        plugin.deepspeed_config |= {"train_micro_batch_size_per_gpu": 1, "gradient_clipping": settings.clip}
+        # torch's AdamW on the CPU too: DeepSpeed's own has to be compiled on the machine first.
+        plugin.deepspeed_config["zero_force_ds_cpu_optimizer"] = False
+    if accelerator.device.type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or importing DeepSpeed warns that it found no GPU
+        torch.set_num_threads(settings.threads)
+    return accelerator
+
+
+class Engine:
+    """A model in training. `packed` says how rows are laid out for it, `ranks` over how many processes."""
+
+    def __init__(self, accelerator: Accelerator, launch: Launch, base: Path, settings: "Training") -> None:
+        self.accelerator, self.base, self.clip = accelerator, base, settings.clip
+        self.ranks, self.rank = accelerator.num_processes, accelerator.process_index
+        self.sharded = launch.zero_stage > 0
+        # The variable-length kernels take half precision only.
+        self.packed = accelerator.device.type == "cuda" and settings.precision == "bfloat16"
+        model = load(base, settings, self.packed, accelerator.device)
+        losses = self.losses = SequenceLoss(model)
+        optimizer: torch.optim.Optimizer
+        if self.sharded:
+            optimizer = torch.optim.AdamW(
+                losses.parameters(), lr=0.0, betas=BETAS, weight_decay=settings.weight_decay, fused=True
+            )
+        else:
+            losses.to(accelerator.device)
+            optimizer = MasterAdamW(losses.parameters(), settings.weight_decay, settings.clip)
+        self.model, self.optimizer = accelerator.prepare(losses, optimizer)
+        self.model.train()
+        assert_engine(launch, accelerator, self.model)
+
+    def backward(self, row: Row, scale: float, last: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradient of `scale` times the row's summed loss; `last` says that the step's gradient is then whole.
+
+        Returns the mean loss and the token accuracy of each sequence of the row.
+        """
+        if self.sharded:
+            self.model.set_gradient_accumulation_boundary(last)
+            loss, losses, accuracies, _ = self.model(row)
+            self.model.backward(loss * scale)
+            return losses, accuracies
+        # Gradients are averaged over ranks in the last backward pass only.
+        with self.accelerator.no_sync(self.model) if not last else nullcontext():
+            loss, losses, accuracies, _ = self.model(row)
+            self.accelerator.backward(loss * scale)
+        return losses, accuracies
+
+    def step(self, rate: float) -> float:
+        """Take one clipped step at learning rate `rate`; return the norm of the gradient before clipping."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if self.sharded:
+            self.model.step()
+            return float(self.model.get_global_grad_norm())
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(self.optimizer.optimizer.gradient_norm)
+
+    def save(self, out: Path) -> None:
+        """Write weights, config and the base's own tokenizer files to `out`, which appears whole or not at all."""
+        # ZeRO-3 gathers the weights from all ranks, so all of them have to ask.
+        state = self.accelerator.get_state_dict(self.model) if self.sharded else self.losses.state_dict()
+        if self.accelerator.is_main_process:
+            model = self.losses.plain()
+            weights = {name.removeprefix("model."): value for name, value in state.items()}
+            partial = out.with_name(f".{out.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            model.save_pretrained(partial, state_dict=weights)
+            for pattern in BESIDE:
+                for file in self.base.glob(pattern):
+                    shutil.copy(file, partial / file.name)
+            shutil.rmtree(out, ignore_errors=True)
+            partial.rename(out)
+        self.accelerator.wait_for_everyone()
+
+
+def load(base: Path, settings: "Training", packed: bool, device: torch.device) -> Any:
+    """Return the base model, ready for training."""
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=getattr(torch, settings.precision), attn_implementation=PACKED if packed else "sdpa"
+    )
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if device.type == "cuda" and is_liger_kernel_available():
+        from transformers.integrations.liger import apply_liger_kernel
+
+        apply_liger_kernel(model, LIGER)
+    return model
