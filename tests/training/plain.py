@@ -22,7 +22,7 @@ EXAMPLES = [
 
 
 def small_model(family: str, folder: Path) -> Path:
-    """Save a model of a few thousand parameters, "qwen" (tied, grouped heads) or "llama" (untied); return its folder."""
+    """Save a model of some thousand parameters, "qwen" (tied, grouped heads) or "llama" (untied); return its folder."""
     torch.manual_seed(0)
     sizes = {
         "vocab_size": 50, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -37,6 +37,7 @@ def small_model(family: str, folder: Path) -> Path:
 
 def plain_loop(base: Path, examples: list[Example], settings: Training, steps: int) -> Iterator[float]:
     """Yield each step's loss: the mean over a sequence's response tokens, then over the sequences; AdamW; cosine."""
+    torch.set_num_threads(settings.threads)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay

@@ -16,13 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import Accelerator
-
 from star1.errors import UserError
 from star1.training.examples import Example
 
 if TYPE_CHECKING:
     from star1.params import Training
+    from star1.training.engine import Engine
     from star1.training.loop import Curve
 
 KEPT = 2
@@ -45,63 +44,64 @@ def run_key(base: Path, examples: list[Example], settings: "Training", steps: in
     return digest.hexdigest()[:32]
 
 
-class Checkpoints:
-    """The checkpoints of one run, in one folder. All ranks call `latest` and `save` together."""
+@contextmanager
+def held(folder: Path, main: bool) -> Iterator[None]:
+    """Hold a run's folder; remove it when the run has come to its end. Only the main process, of several ranks, does.
 
-    def __init__(self, folder: Path, accelerator: Accelerator) -> None:
-        self.folder, self.accelerator = folder, accelerator
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the folder; remove it when the run has come to its end. Raises UserError where another run holds it."""
-        if self.accelerator.is_main_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError("the same training is under way in another process; wait for it, or stop it.") from None
-        self.accelerator.wait_for_everyone()
+    Raises UserError where another run holds it.
+    """
+    if not main:
         yield
-        if self.accelerator.is_main_process:
-            shutil.rmtree(self.folder)
-            os.close(lock)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when the process dies
+        yield
+        shutil.rmtree(folder)
+    except BlockingIOError:
+        raise UserError("the same training is under way in another process; wait for it, or stop it.") from None
+    finally:
+        os.close(lock)
 
-    def resume(self) -> list[dict[str, Any]]:
-        """Bring model and optimizer to the newest checkpoint; return the curve up to there, [] where there is none.
 
-        Raises UserError where it was written by another number of processes and cannot be dealt out anew.
-        """
-        found = self._all()
-        if not found:
-            return []
-        story = json.loads((found[-1] / "curve.json").read_text())
-        ranks = self.accelerator.num_processes
-        if story["sharded_over"] not in (None, ranks):
-            raise UserError(
-                f"a run of {story['sharded_over']} processes was stopped at step {len(story['curve'])} and cannot go "
-                f"on with {ranks}: start it as before, or delete {self.folder} to begin anew."
-            )
-        self.accelerator.load_state(str(found[-1]))
-        return story["curve"]
+def save(folder: Path, engine: "Engine", curve: list["Curve"]) -> None:
+    """Write a checkpoint after the last step of `curve`, then drop all but the last KEPT. All ranks call it."""
+    main, wait = engine.accelerator.is_main_process, engine.accelerator.wait_for_everyone
+    whole = folder / f"step-{len(curve):08}"
+    partial = whole.with_suffix(".partial")
+    if main:
+        shutil.rmtree(partial, ignore_errors=True)
+    wait()
+    engine.save_state(partial)
+    if main:
+        story = {"sharded_over": engine.ranks if engine.sharded else None, "curve": [asdict(point) for point in curve]}
+        (partial / "curve.json").write_text(json.dumps(story))
+        partial.rename(whole)
+        for old in _whole(folder)[:-KEPT]:
+            shutil.rmtree(old)
+    wait()
 
-    def save(self, curve: list["Curve"], sharded: bool) -> None:
-        """Write a checkpoint after the last step of `curve`, then drop all but the last KEPT."""
-        accelerator = self.accelerator
-        whole = self.folder / f"step-{len(curve):08}"
-        partial = whole.with_suffix(".partial")
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(partial))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            ranks = accelerator.num_processes if sharded else None
-            story = {"sharded_over": ranks, "curve": [asdict(point) for point in curve]}
-            (partial / "curve.json").write_text(json.dumps(story))
-            partial.rename(whole)
-            for old in self._all()[:-KEPT]:
-                shutil.rmtree(old)
 
-    def _all(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("step-*") if not path.suffix)
+def resume(folder: Path, engine: "Engine") -> list[dict[str, Any]]:
+    """Bring the engine to the newest checkpoint; return the curve up to there, [] where there is none.
+
+    Raises UserError where DeepSpeed's shards were written by another number of processes, or there are none.
+    """
+    found = _whole(folder)
+    if not found:
+        return []
+    story = json.loads((found[-1] / "curve.json").read_text())
+    now = engine.ranks if engine.sharded else None
+    if story["sharded_over"] != now:
+        before, after = (f"{n} processes of DeepSpeed" if n else "whole models" for n in (story["sharded_over"], now))
+        raise UserError(
+            f"this run was stopped at step {len(story['curve'])} with its state held by {before}, and cannot go on "
+            f"with {after}: launch it as before, or delete {folder} to begin anew."
+        )
+    engine.load_state(found[-1])
+    return list(story["curve"])
+
+
+def _whole(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if not path.suffix)

@@ -53,8 +53,7 @@ class Engine:
         self.accelerator, self.base, self.clip = accelerator, base, settings.clip
         self.ranks, self.rank = accelerator.num_processes, accelerator.process_index
         self.sharded = launch.zero_stage > 0
-        # The variable-length kernels take half precision only.
-        self.packed = accelerator.device.type == "cuda" and settings.precision == "bfloat16"
+        self.packed = packs(accelerator.device, settings)
         model = load(base, settings, self.packed, accelerator.device)
         losses = self.losses = SequenceLoss(model)
         optimizer: torch.optim.Optimizer
@@ -96,6 +95,25 @@ class Engine:
         self.optimizer.zero_grad()
         return float(self.optimizer.optimizer.gradient_norm)
 
+    def save_state(self, folder: Path) -> None:
+        """Write all that the next step depends on: the weights, and the optimizer's state. All ranks call it."""
+        if self.sharded:
+            self.model.save_checkpoint(str(folder))
+        elif self.accelerator.is_main_process:
+            folder.mkdir()
+            state = {"model": self.losses.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+            torch.save(state, folder / "state.pt")
+        self.accelerator.wait_for_everyone()
+
+    def load_state(self, folder: Path) -> None:
+        """Read what `save_state` wrote."""
+        if self.sharded:
+            self.model.load_checkpoint(str(folder))
+            return
+        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+        self.losses.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
     def save(self, out: Path) -> None:
         """Write weights, config and the base's own tokenizer files to `out`, which appears whole or not at all."""
         # ZeRO-3 gathers the weights from all ranks, so all of them have to ask.
@@ -112,6 +130,11 @@ class Engine:
             shutil.rmtree(out, ignore_errors=True)
             partial.rename(out)
         self.accelerator.wait_for_everyone()
+
+
+def packs(device: torch.device, settings: "Training") -> bool:
+    """Say whether rows are packed: on GPUs, whose variable-length attention takes half precision only."""
+    return device.type == "cuda" and settings.precision == "bfloat16"
 
 
 def load(base: Path, settings: "Training", packed: bool, device: torch.device) -> Any:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Launch:
     """What a file of configs/ asks for.
 
-    zero_stage is DeepSpeed's: 0 without it, 2 shards the optimizer's state and the gradients, 3 the weights too; offload
-    keeps the optimizer's state in the hosts' memory; cpu: no GPU is wanted.
+    zero_stage is DeepSpeed's: 0 without it, 2 shards the optimizer's state and the gradients, 3 the weights too;
+    offload keeps the optimizer's state in the hosts' memory; cpu: no GPU is wanted.
     """
 
     name: str

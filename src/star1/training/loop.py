@@ -19,7 +19,7 @@ from transformers import set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from star1.errors import UserError
-from star1.training.checkpoints import Checkpoints, run_key
+from star1.training import checkpoints as kept
 from star1.training.engine import Engine, accelerator_for
 from star1.training.examples import Example
 from star1.training.launch import Launch, check_world
@@ -79,11 +79,11 @@ def finetune(
     set_seed(settings.seed)
     disable_progress_bar()  # of the loading of weights; the loop has its own
     accelerator = accelerator_for(launch, settings)
-    kept = Checkpoints(checkpoints / run_key(base, examples, settings, steps), accelerator)
+    folder = checkpoints / kept.run_key(base, examples, settings, steps)
     try:
-        with kept.held():
+        with kept.held(folder, accelerator.is_main_process):
             engine = Engine(accelerator, launch, base, settings)
-            curve = run(engine, examples, settings, steps, kept, log)
+            curve = run(engine, examples, settings, steps, folder, log)
             engine.save(out)
     except torch.OutOfMemoryError as error:
         raise UserError(
@@ -94,10 +94,10 @@ def finetune(
 
 
 def run(
-    engine: Engine, examples: list[Example], settings: "Training", steps: int, kept: Checkpoints, log: Log
+    engine: Engine, examples: list[Example], settings: "Training", steps: int, folder: Path, log: Log
 ) -> list[Curve]:
-    """Take the optimizer steps that are left to take; return the whole curve."""
-    curve = [Curve(**point) for point in kept.resume()]
+    """Take the optimizer steps that are left to take, with checkpoints in `folder`; return the whole curve."""
+    curve = [Curve(**point) for point in kept.resume(folder, engine)]
     order = islice(presentation_order(len(examples), settings.seed), len(curve) * settings.batch, None)
     main = engine.accelerator.is_main_process
     every = float(os.environ.get("STAR1_CHECKPOINT_S", CHECKPOINT_S))
@@ -117,7 +117,7 @@ def run(
                 tokens = sum(len(examples[n].input_ids) for n in numbers)
                 log(point, Speed(tokens / (time.monotonic() - began), _peak_memory_gib(engine)))
             if due and step < steps:
-                kept.save(curve, engine.sharded)
+                kept.save(folder, engine, curve)
                 saved = time.monotonic()
     return curve
 
