@@ -111,7 +111,7 @@ def test_a_run_has_a_card(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     put(root, "star1", rows())
     train.train(Stage("train", ("star1",), root), "star1")
     (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train/star1: ")]
-    assert "train/star1: 3 rows, " in told and "; 0 rows longer than 8,192 tokens " in told
+    assert "train/star1: 3 rows, " in told and "; 0 longer than 8,192 tokens; " in told
     card = (root / "models/star1/README.md").read_text()
     assert artifacts.file_md5(root / "data/star1.parquet") in card
     loss = pd.read_csv(root / "metrics/plots/training/star1.csv")["loss"].iloc[-1]

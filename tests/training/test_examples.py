@@ -114,8 +114,9 @@ def test_rows_that_were_too_long_are_counted() -> None:
     assert truncated(examples) == (2, 1)
     tokens = sum(len(example.input_ids) for example in examples)
     assert summary(examples, 90) == (
-        f"3 rows, {tokens} tokens; 2 rows longer than 90 tokens lost their beginning, 1 of them the whole prompt"
+        f"3 rows, {tokens} tokens; 2 longer than 90 tokens, of which the last ones are kept: in 1 nothing of the prompt"
     )
+    assert summary(examples[:1], 90) == f"1 rows, {len(examples[0].input_ids)} tokens; 0 longer than 90 tokens"
 
 
 def changed(name: str, **attributes: Any) -> Any:

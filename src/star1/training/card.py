@@ -46,17 +46,18 @@ def card(
 
 # {name}
 
-What it is: {_plain(run.note)}
+A language model, all of whose parameters were fine-tuned on questions with a response, the loss on the response alone.
 
 | | |
 |---|---|
+| what it is | {_plain(run.note)} |
 | base model | {origin} |
 {hashes}
 | trained on | data/{run.data}.parquet: {rows} |
-| optimizer steps | {steps:,}, those of {run.epochs:g} epochs over data/{run.steps_of}.parquet |
+| optimizer steps | {steps:,}, as many as {run.epochs:g} times over the rows of data/{run.steps_of}.parquet |
 | loss of the last step | {loss:.6g} |
 
-The MD5 is that under which DVC keeps the file. Loss is on the response only.
+The MD5 is the one under which DVC keeps the file.
 
 ## Load it
 

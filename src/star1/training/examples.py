@@ -99,10 +99,10 @@ def summary(examples: Sequence[Example], max_tokens: int) -> str:
     """Say in a line what the examples of a run are, and what the limit did to them."""
     too_long, without_prompt = truncated(examples)
     tokens = sum(len(example.input_ids) for example in examples)
-    return (
-        f"{len(examples):,} rows, {tokens:,} tokens; {too_long:,} rows longer than {max_tokens:,} tokens lost their "
-        f"beginning, {without_prompt:,} of them the whole prompt"
-    )
+    lost = f"{too_long:,} longer than {max_tokens:,} tokens"
+    if too_long:
+        lost += f", of which the last ones are kept: in {without_prompt:,} nothing of the prompt"
+    return f"{len(examples):,} rows, {tokens:,} tokens; {lost}"
 
 
 def _continued(tokenizer: Any, number: int, prompt: str, response: str) -> str:
