@@ -92,8 +92,8 @@ training curve, `metrics/report.html` both beside the other models.
 def _yaml(values: dict[str, Any]) -> str:
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode = False  # else U+0085, a line break to YAML, goes out bare
+    yaml.default_flow_style, yaml.width = False, 10_000
+    yaml.allow_unicode = False  # a U+0085, a line break to YAML, would go out bare
     yaml.dump(values, text)
     return text.getvalue()
 

@@ -59,8 +59,9 @@ def encode_all(tokenizer: Any, rows: Sequence[tuple[str, str]], max_tokens: int)
 
     Only the prompt goes through the chat template. The response follows verbatim, because the templates of the
     R1-distilled models cut everything before </think> out of an assistant turn and would drop the thought silently.
-    Some templates open the thought in the prompt; what the prompt already says is not said again. Of a sequence
-    longer than `max_tokens` the last tokens are kept.
+    Some templates open the thought in the prompt; what the prompt already says is not said again. A prompt is encoded
+    as a server does it, tokens of the template that a question may quote included. Of a sequence longer than
+    `max_tokens` the last tokens are kept. In errors a row's number is its place in `rows`, from 1.
 
     Raises:
         UserError: the tokenizer has no chat template or no end-of-sequence token, cannot write a response, or its
