@@ -46,7 +46,8 @@ def prompt_text(tokenizer: Any, question: str) -> str:
             [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
         )
     except TemplateError as error:
-        raise UserError(f"{tokenizer.name_or_path}: its chat template refuses a user's turn: {error}") from None
+        why = " ".join(str(error).split())
+        raise UserError(f"{tokenizer.name_or_path}: its chat template refuses a user's turn: {why}") from None
     # Llama's template writes the token and its tokenizer adds it too; others do one of the two, Qwen's neither.
     start = tokenizer.bos_token
     if start and not text.startswith(start) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
@@ -81,9 +82,9 @@ def encode_all(tokenizer: Any, rows: Sequence[tuple[str, str]], max_tokens: int)
     examples = []
     for number, (prompt, response, text) in enumerate(zip(prompt_ids, response_ids, responses, strict=True), 1):
         _check_whole(tokenizer, number, response, text)
-        # The end is eos_token whatever the template ends a turn with, and no newline after it. For the R1-distilled,
-        # Qwen2.5-Instruct and Llama-3.1-Instruct models the two are one token. Where they differ, vLLM, transformers
-        # and engines.py always stop at eos_token, at the template's own token only if generation_config names it.
+        # The end is eos_token, whatever the template ends a turn with, and no newline after it. In the R1-distilled,
+        # Qwen2.5-Instruct and Llama-3.1-Instruct models the two are one token. Elsewhere vLLM and engines.py stop at
+        # eos_token for certain, at the template's own token only where generation_config names it.
         ids = [*prompt, *response, tokenizer.eos_token_id]
         labels = [IGNORED] * len(prompt) + ids[len(prompt) :]
         examples.append(Example(ids[-max_tokens:], labels[-max_tokens:], max(0, len(ids) - max_tokens)))
