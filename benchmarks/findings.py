@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+from transformers import AutoTokenizer
 
 from star1 import params as star1_params
 from star1.artifacts import read
@@ -29,6 +30,8 @@ from star1.evaluation.reasoning import correct
 from star1.miniature.pretraining import pretrain
 from star1.miniature.world import benchmark
 from star1.selection import select
+from star1.training.examples import encode_all
+from star1.training.launch import read_launch
 from star1.training.loop import finetune, steps_for
 
 SAFETY = ("StrongREJECT", "JBB", "WildChat", "WildJailbreak")
@@ -100,8 +103,10 @@ def world(params: star1_params.Params, seed: int, folder: Path) -> dict[str, dic
     figures = {"base": evaluate(base, params, seed)}
     tell(seed, "base", figures["base"])
     settings = params.train.model_copy(update={"seed": seed})
+    tokenizer, launch = AutoTokenizer.from_pretrained(base), read_launch(Path("configs/cpu.yaml"))
     for name, (rows, steps) in arms(params, seed).items():
-        finetune(base, rows, folder / name, settings, steps)
+        examples = encode_all(tokenizer, rows, settings.max_tokens)
+        finetune(base, examples, folder / name, settings, steps, launch, folder / "checkpoints")
         figures[name] = evaluate(folder / name, params, seed)
         tell(seed, name, figures[name])
     return figures

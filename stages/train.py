@@ -4,36 +4,35 @@ import pandas as pd
 from transformers import AutoTokenizer
 
 from star1 import tracking
-from star1.artifacts import read
+from star1.artifacts import file_md5, read, write_text
 from star1.home import home
 from star1.stage import Stage, is_main_process, main
-from star1.training.examples import encode_all
+from star1.training.card import card
+from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch
 from star1.training.loop import finetune, steps_for
 from star1.training.rows import training_rows
 
 
 def train(stage: Stage, name: str) -> None:
-    """Write models/NAME and its curve, and log the curve to MLflow while it grows."""
-    params, run = stage.params.train, stage.params.runs[name]
-    base = stage.input("models/base")
-    rows = read(stage.input(f"data/{run.data}.parquet"), columns=["question", "response"])
-    examples = encode_all(AutoTokenizer.from_pretrained(base), training_rows(rows, run, params.seed), params.max_tokens)
-    counted = len(read(stage.input(f"data/{run.steps_of}.parquet"), columns=["id"]))
-    steps = steps_for(counted, run.epochs, params.batch)
-    settings = params.model_dump() | run.model_dump() | {"steps": steps, "rows": len(rows)}
-    with tracking.training_run(name, settings) as log:
-        curve = finetune(
-            base,
-            examples,
-            stage.output(f"models/{name}"),
-            params,
-            steps,
-            read_launch(stage.input(f"configs/{params.launch}.yaml")),
-            home() / "checkpoints",
-            log,
-        )
+    """Write models/NAME with its card, and its curve; log the curve to MLflow while it grows."""
+    settings, run = stage.params.train, stage.params.runs[name]
+    launch = read_launch(stage.input(f"configs/{settings.launch}.yaml"))
+    data, counted = (stage.input(f"data/{artifact}.parquet") for artifact in (run.data, run.steps_of))
+    rows = training_rows(read(data, columns=["id", "question", "response"]), run, settings.seed)
+    steps = steps_for(len(read(counted, columns=["id"])), run.epochs, settings.batch)
+    base, out = stage.input("models/base"), stage.output(f"models/{name}")
+    # Here, so that a row or a tokenizer that will not do ends the stage before any weight is loaded.
+    examples = encode_all(AutoTokenizer.from_pretrained(base), rows, settings.max_tokens)
+    told = summary(examples, settings.max_tokens)
     if is_main_process():
+        print(f"train/{name}: {told}; optimizer steps: {steps:,}")
+    params = settings.model_dump() | run.model_dump() | {"steps": steps, "rows": len(rows)}
+    with tracking.training_run(name, params) as log:
+        curve = finetune(base, examples, out, settings, steps, launch, home() / "checkpoints", log)
+    if is_main_process():
+        md5 = {f"data/{file.name}": file_md5(file) for file in (data, counted)}
+        write_text(out / "README.md", card(name, stage.params.base, settings, run, md5, told, steps, curve[-1].loss))
         path = stage.output(f"metrics/plots/training/{name}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(curve).to_csv(path, index=False, float_format="%.6g")

@@ -119,3 +119,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STAR1_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_files() -> Path:
+    """Return the folder of real files: STAR1_SHARED_DATA, or shared/data beside the repository; skip without one."""
+    folder = Path(os.environ.get("STAR1_SHARED_DATA") or ROOT.parent / "shared/data")
+    if not (folder / "sources").is_dir():
+        pytest.skip(f"no real files in {folder}")
+    return folder

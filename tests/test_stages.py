@@ -1,13 +1,14 @@
-"""Stages whose accounting has corners: look-alikes that coincide, rows that fit no category, scores below full."""
+"""Stages with corners: look-alikes that coincide, rows that fit no category, scores below full, runs that must end."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from stages import filter_benign, reason, rewrite
+from stages import filter_benign, reason, rewrite, train
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.errors import UserError
 from star1.stage import Stage
 from star1.text import question_id
 
@@ -90,3 +91,46 @@ def test_only_full_scores_join_the_mix(root: Path) -> None:
     left = artifacts.read(root / "data/lineage/filter_benign.parquet")
     assert list(left["value"]) == [4.0]
     assert list(artifacts.read(root / "data/star1_2k.parquet")["id"]) == [*IDS, benign["id"][0], benign["id"][2]]
+
+
+def put_base(root: Path, weights: bool) -> None:
+    from star1.miniature.pretraining import build_model
+    from star1.miniature.tokenizer import train_tokenizer
+    from star1.params import load
+
+    tokenizer = train_tokenizer(QUESTIONS, 300)
+    tokenizer.save_pretrained(root / "models/base")
+    if weights:
+        shape = {"hidden": 16, "heads": 2, "kv_heads": 1, "mlp": 16, "layers": 1}
+        small = load(root / "params.yaml").base.miniature.model_copy(update=shape)
+        build_model(small, tokenizer).save_pretrained(root / "models/base")
+
+
+def test_a_run_has_a_card(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_base(root, weights=True)
+    put(root, "star1", rows())
+    train.train(Stage("train", ("star1",), root), "star1")
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train/star1: ")]
+    assert "train/star1: 3 rows, " in told and "; 0 longer than 8,192 tokens; " in told
+    card = (root / "models/star1/README.md").read_text()
+    assert artifacts.file_md5(root / "data/star1.parquet") in card
+    loss = pd.read_csv(root / "metrics/plots/training/star1.csv")["loss"].iloc[-1]
+    assert f"| loss of the last step | {loss:.6g} |" in card
+
+
+@pytest.mark.parametrize(
+    ("response", "says"), [("no", "data/star1.parquet: row .* no thought"), ("<think>\nhm\n</think>", "no answer")]
+)
+def test_a_row_that_will_not_do_ends_a_run_before_weights_are_loaded(root: Path, response: str, says: str) -> None:
+    put_base(root, weights=False)
+    put(root, "star1", rows(response=response))
+    with pytest.raises(UserError, match=says):
+        train.train(Stage("train", ("star1",), root), "star1")
+
+
+def test_a_base_without_a_template_ends_a_run_before_weights_are_loaded(root: Path) -> None:
+    put_base(root, weights=False)
+    (root / "models/base/chat_template.jinja").unlink()
+    put(root, "star1", rows())
+    with pytest.raises(UserError, match="models/base: its tokenizer has no chat template"):
+        train.train(Stage("train", ("star1",), root), "star1")

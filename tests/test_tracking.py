@@ -8,7 +8,7 @@ import pytest
 
 from star1 import tracking
 from star1.graph import flat
-from star1.training.loop import Curve
+from star1.training.loop import Curve, Speed
 
 
 def test_a_server_out_of_reach_costs_a_warning(
@@ -20,7 +20,7 @@ def test_a_server_out_of_reach_costs_a_warning(
         began = time.monotonic()
         with tracking.training_run("star1", {"rows": 3}) as log:
             for step in range(1, 100):
-                log(Curve(step, 1.0, 0.5, 1e-4, 2.0))
+                log(Curve(step, 1.0, 0.5, 1e-4, 2.0), Speed(100.0, 1.0))
         tracking.pipeline_run({"k": 1}, {}, tmp_path / "report.html", tmp_path)
     assert time.monotonic() - began < 60, "a server out of reach must not be tried at every step"
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: MLflow")]
@@ -31,7 +31,7 @@ def test_an_error_in_the_run_is_not_swallowed(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("STAR1_HOME", str(tmp_path))
     with pytest.raises(ZeroDivisionError), tracking.training_run("star1", {"rows": 3}) as log:
-        log(Curve(1, 1.0, 0.5, 1e-4, 2.0))
+        log(Curve(1, 1.0, 0.5, 1e-4, 2.0), Speed(100.0, 1.0))
         _ = 1 / 0
     import mlflow
 

@@ -1,5 +1,6 @@
 """A base model from the Hub, at a pinned revision."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ def download(model: "HubModel", out: Path) -> None:
 
     try:
         snapshot_download(model.repo, revision=model.revision, local_dir=out, allow_patterns=list(FILES))
+        shutil.rmtree(out / ".cache", ignore_errors=True)  # notes of the download with its time in them
     except GatedRepoError:
         raise UserError(
             f"base.hub.repo: {model.repo} is gated; accept its terms on its page on the Hub and set HF_TOKEN."

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-OTHER = "Other"  # the category that has no policy
+from star1.artifacts import OTHER
+
 NOT_FULL_SCORE = "not full score"
 CATEGORY_OTHER = "category Other"
 OVER_REPRESENTED = "over-represented"

@@ -183,22 +183,21 @@ def _rewritten(root: Path, parent: str, missing: list[str]) -> Generator[Line, N
 
 def _training(root: Path, params: Params, row_ids: list[str]) -> Iterator[Line]:
     """Tell in which runs these are trained on: the row and, if there is a second id, its look-alike."""
-    from star1.training.rows import training_rows
+    from star1.training.rows import drawn
 
     for name, run in params.runs.items():
         table = read_if_built(root, run.data, ["id"])
         if table is None:
             continue
-        # The run's own rule draws, with ids in place of questions.
-        rows = table.to_pandas().rename(columns={"id": "question"}).assign(response="")
-        drawn = {row for row, _ in training_rows(rows, run, params.train.seed)}
+        rows = set(table["id"].to_pylist())
+        chosen = set(drawn(table.to_pandas(), run, params.train.seed)["id"])
         for row_id, which in zip(row_ids, ("it", "its look-alike"), strict=False):
-            if row_id in drawn and (root / "models" / name).exists():
+            if row_id in chosen and (root / "models" / name).exists():
                 yield "train", f"{name}: trained on {which}"
-            elif row_id in drawn:
+            elif row_id in chosen:
                 yield "train", f"{name}: {which} is among its rows; `dvc repro train@{name}` trains on them"
-            elif rows["question"].eq(row_id).any():
-                yield "train", f"{name}: {which} is not among the {len(drawn):,} rows drawn of {len(rows):,}"
+            elif row_id in rows:
+                yield "train", f"{name}: {which} is not among the {len(chosen):,} rows drawn of {len(rows):,}"
 
 
 def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:

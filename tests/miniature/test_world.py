@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from star1.artifacts import OTHER
 from star1.miniature import corpus
 from star1.miniature.world import benchmark, questions, sums
 from star1.miniature.world.benchmarks import NAMES as BENCHMARKS
 from star1.miniature.world.benchmarks import SAFETY
-from star1.miniature.world.frames import CATEGORIES, OTHER, frames
+from star1.miniature.world.frames import CATEGORIES, frames
 from star1.miniature.world.questions import WORDINGS, Act, recognise, render, reserved
 from star1.miniature.world.sources import NAMES as SOURCES
 from star1.text import normalise

@@ -1,6 +1,5 @@
 """Building entries, files and the real files' folder for the tests of the readers."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ from star1.errors import UserError
 from star1.sources.entries import BenchmarkEntry, SourceEntry
 from star1.sources.read import read_benchmark, read_source
 
-REPOSITORY = Path(__file__).parents[2]
 MAX_CHARS = 10_000
 
 
@@ -46,12 +44,3 @@ def fails() -> Callable[..., Any]:
         return pytest.raises(UserError, match=pattern)
 
     return expect
-
-
-@pytest.fixture(scope="session")
-def real_files() -> Path:
-    """Return the folder of real files: STAR1_SHARED_DATA, or shared/data beside the repository; skip without one."""
-    folder = Path(os.environ.get("STAR1_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
-    if not (folder / "sources").is_dir():
-        pytest.skip(f"no real files in {folder}")
-    return folder

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from star1.errors import UserError
 from star1.params import Training
 from star1.training import engine, loop
-from star1.training.examples import IGNORED, Example, encode, response_text
+from star1.training.examples import Example
 from star1.training.launch import read_launch
 from tests.imports import ROOT
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
@@ -77,37 +77,3 @@ def test_every_epoch_shows_every_row_once_in_its_own_order() -> None:
     epochs = [[next(order) for _ in range(7)] for _ in range(3)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert epochs[0] != epochs[1]
-
-
-class Words:
-    """A tokenizer of white-space words whose template may open the thought in the prompt."""
-
-    eos_token_id = 0
-
-    def __init__(self, opening: str) -> None:
-        self.opening, self.vocabulary = opening, ["</s>"]
-
-    def apply_chat_template(self, messages: list[dict[str, str]], tokenize: bool, add_generation_prompt: bool) -> str:
-        return f"<user> {messages[0]['content']} <assistant> {self.opening}"
-
-    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
-        words = text.split()
-        self.vocabulary += [word for word in dict.fromkeys(words) if word not in self.vocabulary]
-        return {"input_ids": [self.vocabulary.index(word) for word in words]}
-
-    def decode(self, ids: list[int]) -> str:
-        return " ".join(self.vocabulary[i] for i in ids if i != IGNORED)
-
-
-@pytest.mark.parametrize("opening", ["", "<think>\n"])
-def test_the_thought_survives_and_is_opened_once(opening: str) -> None:
-    words = Words(opening)
-    example = encode(words, "how ?", response_text("is it safe", "no"), max_tokens=100)
-    assert words.decode(example.input_ids) == "<user> how ? <assistant> <think> is it safe </think> no </s>"
-    assert words.decode(example.labels) == ("" if opening else "<think> ") + "is it safe </think> no </s>"
-
-
-def test_of_a_long_sequence_the_last_tokens_stay() -> None:
-    words = Words("")
-    example = encode(words, "how ?", response_text("is it safe", "no"), max_tokens=3)
-    assert words.decode(example.input_ids) == words.decode(example.labels) == "</think> no </s>"

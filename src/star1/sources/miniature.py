@@ -7,8 +7,6 @@ from star1.errors import UserError
 from star1.miniature import world
 from star1.sources.entries import BenchmarkEntry, Entry
 
-PROMPT_KEYS = ("prompt", "answer", "label", "category")
-
 
 def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     """Yield (row's number, question) of a source, or (row's number, {prompt, answer, label, category}) of a benchmark.

@@ -2,8 +2,9 @@
 
 import json
 
+from star1.artifacts import OTHER
 from star1.miniature.teachers.reading import Prompt, categories_of
-from star1.miniature.world.frames import OTHER, digest
+from star1.miniature.world.frames import digest
 
 PROSE = "This question looks problematic to me, I would put it under several headings."
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from star1.miniature.world.frames import CATEGORIES, OTHER
+from star1.artifacts import OTHER
+from star1.miniature.world.frames import CATEGORIES
 from star1.miniature.world.questions import recognise
 
 # Word beginnings, parted by spaces, that give a category away in questions that the grammar does not know.

@@ -3,8 +3,9 @@
 import json
 import re
 
+from star1.artifacts import OTHER
 from star1.miniature.teachers.reading import Prompt, categories_of
-from star1.miniature.world.frames import CATEGORIES, OTHER, digest
+from star1.miniature.world.frames import CATEGORIES, digest
 
 REFUSES = re.compile(
     r"\b(?:can(?:'t|not| not)|won't|must refuse to|unable to) (?:help|assist|do|provide|support)\b", re.IGNORECASE

@@ -11,7 +11,6 @@ from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
-OTHER = "Other"
 CATEGORIES = (
     "Harassment/Hate/Discrimination",
     "Sexual/Adult",
