@@ -33,6 +33,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("sources.ALERT.reader", "xml", "sources.ALERT.reader: Input should be 'csv'"),
         ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than or equal to 1"),
         ("train.launch", "warp", "train.launch: there is no configs/warp.yaml"),
+        ("train.batch", 12, "train.batch 12 does not divide by the 8 processes of train.launch zero3"),
         ("evaluate.models", ["base", "star2"], "evaluate.models: 'star2' is not one of base and runs: base, star1"),
         ("evaluate.models", ["star1"], "evaluate.models: must hold base"),
         ("suites.safety", ["XSTest"], "suites.safety: 'XSTest' is not one of the benchmarks of suite safety"),
@@ -43,6 +44,8 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
     ],
 )
 def test_a_mistake_is_told_in_one_line(raw_params: dict[str, Any], key: str, value: Any, told: str) -> None:
+    if key == "train.batch":
+        put(raw_params, "train.launch", "zero3")
     put(raw_params, key, value)
     with pytest.raises(UserError) as caught:
         check(raw_params, PATH)

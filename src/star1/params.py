@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from star1.errors import UserError
 from star1.sources.entries import BenchmarkEntry, SourceEntry
+from star1.training.launch import check_world, read_launch
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -263,8 +264,10 @@ def check(raw: dict[str, Any], path: Path) -> Params:
         for name, entry in getattr(params, section).items():
             if not (root / entry.path).exists():
                 raise UserError(f"{path}: {section}.{name}.path: {entry.path} does not exist; name an existing file.")
-    if not (root / f"configs/{params.train.launch}.yaml").exists():
-        raise UserError(f"{path}: train.launch: there is no configs/{params.train.launch}.yaml")
+    try:
+        check_world(read_launch(root / f"configs/{params.train.launch}.yaml"), params.train.batch)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return params
 
 

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils.import_utils import is_liger_kernel_available
 
 from star1.training.attention import PACKED
-from star1.training.launch import Launch, assert_engine
+from star1.training.launch import Launch, assert_sharded, check_started
 from star1.training.loss import SequenceLoss
 from star1.training.optimizer import BETAS, MasterAdamW
 from star1.training.packing import Row
@@ -35,6 +35,7 @@ def accelerator_for(launch: Launch, settings: "Training") -> Accelerator:
     mixed = "bf16" if launch.zero_stage and settings.precision == "bfloat16" else "no"
     handlers = [InitProcessGroupKwargs(backend="gloo")] if launch.cpu and launch.processes > 1 else []
     accelerator = Accelerator(cpu=launch.cpu and not launch.zero_stage, mixed_precision=mixed, kwargs_handlers=handlers)
+    check_started(launch, accelerator)
     if plugin := accelerator.state.deepspeed_plugin:
         # Rows are ours to lay out, so DeepSpeed's count of sequences a forward pass is a formality.
         plugin.deepspeed_config |= {"train_micro_batch_size_per_gpu": 1, "gradient_clipping": settings.clip}
@@ -66,7 +67,7 @@ class Engine:
             optimizer = MasterAdamW(losses.parameters(), settings.weight_decay, settings.clip)
         self.model, self.optimizer = accelerator.prepare(losses, optimizer)
         self.model.train()
-        assert_engine(launch, accelerator, self.model)
+        assert_sharded(launch, self.model)
 
     def backward(self, row: Row, scale: float, last: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the gradient of `scale` times the row's summed loss; `last` says that the step's gradient is then whole.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from star1.errors import UserError
 
@@ -46,9 +47,9 @@ def read_launch(path: Path) -> Launch:
         )
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
-        raise UserError(f"train.launch: there is no {path}; there are {known}.") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no accelerate configuration that is understood here ({error!r}).") from None
+        raise UserError(f"train.launch: there is no configs/{path.name}; there are {known}.") from None
+    except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
+        raise UserError(f"configs/{path.name} is not understood as accelerate's configuration ({error!r}).") from None
 
 
 def check_world(launch: Launch, batch: int) -> None:
@@ -60,18 +61,29 @@ def check_world(launch: Launch, batch: int) -> None:
         )
 
 
-def assert_engine(launch: Launch, accelerator: "Accelerator", model: Any) -> None:
-    """Raise RuntimeError unless the engine in use is the one that `launch` asks for.
+def check_started(launch: Launch, accelerator: "Accelerator") -> None:
+    """Raise UserError unless what `accelerate` started is what `launch` asks for; it falls back silently otherwise."""
 
-    accelerate falls back silently: `use_cpu`, for one, turns a DeepSpeed launch into plain data parallelism.
-    """
-    from accelerate.utils import DistributedType
-
-    stage = model.zero_optimization_stage() if accelerator.distributed_type == DistributedType.DEEPSPEED else 0
-    found = (accelerator.num_processes, stage, accelerator.device.type == "cpu")
-    wanted = (launch.processes, launch.zero_stage, launch.cpu)
-    if found != wanted:
-        raise RuntimeError(
-            f"train.launch {launch.name} asks for (processes, ZeRO stage, CPU) = {wanted}, but {found} is running; "
-            f"start it with: accelerate launch --config_file configs/{launch.name}.yaml"
+    def told(processes: int, sharded: bool, cpu: bool) -> str:
+        return (
+            f"{processes} process(es) on a {'CPU' if cpu else 'GPU'} each, {'with' if sharded else 'without'} DeepSpeed"
         )
+
+    wanted = (launch.processes, launch.zero_stage > 0, launch.cpu)
+    found = (
+        accelerator.num_processes,
+        accelerator.distributed_type.value == "DEEPSPEED",
+        accelerator.device.type == "cpu",
+    )
+    if found != wanted:
+        raise UserError(
+            f"train.launch {launch.name} asks for {told(*wanted)}, but {told(*found)} is what is here; choose another "
+            f"train.launch, or start it with: accelerate launch --config_file configs/{launch.name}.yaml"
+        )
+
+
+def assert_sharded(launch: Launch, model: Any) -> None:
+    """Raise AssertionError unless the prepared model is DeepSpeed's of the stage that `launch` asks for."""
+    stage = model.zero_optimization_stage() if hasattr(model, "zero_optimization_stage") else 0
+    if stage != launch.zero_stage:
+        raise AssertionError(f"ZeRO stage {stage} is running, not {launch.zero_stage} of train.launch {launch.name}")
