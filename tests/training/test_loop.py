@@ -40,7 +40,9 @@ def test_losses_are_the_plain_loop_s(
     AutoModelForCausalLM.from_pretrained(tmp_path / "out")
 
 
-def test_gradient_checkpointing_changes_no_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+def test_gradient_checkpointing_changes_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    monkeypatch.setattr(engine, "packs", lambda *_: packed)
     base = small_model("qwen", tmp_path / "base")
     assert losses(base, tmp_path, 5, gradient_checkpointing=True) == losses(base, tmp_path, 5)
 
