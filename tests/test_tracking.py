@@ -37,6 +37,10 @@ def test_an_error_in_the_run_is_not_swallowed(monkeypatch: pytest.MonkeyPatch, t
 
     [run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert (run.info.status, run.data.params["rows"], run.data.metrics["loss"]) == ("FAILED", "3", 1.0)
+    assert run.data.metrics == {
+        "loss": 1.0, "token_accuracy": 0.5, "learning_rate": 1e-4, "gradient_norm": 2.0, "tokens_per_s": 100.0,
+        "memory_gib": 1.0,
+    }  # fmt: skip
 
 
 def test_lock_hashes_are_those_of_the_lock(tmp_path: Path) -> None:
