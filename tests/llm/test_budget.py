@@ -1,13 +1,16 @@
 """The cap, and what is said before a run: tokens by the store's own ratio, dollars by the params' prices."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from star1.errors import UserError
 from star1.llm.store import Store
+from tests.conftest import commit, run
 from tests.fault_server import FaultServer
+from tests.imports import ROOT
 from tests.llm.conftest import Ask, rows
 
 USD = 10.0  # a million tokens, both ways
@@ -31,10 +34,55 @@ def test_a_cap_is_never_passed_and_missed_by_less_than_a_call(server: FaultServe
     served = server.served
     with pytest.raises(UserError, match="is reached"):
         ask(rows(100), input_usd=USD, output_usd=USD, budget_usd=0.2)
-    assert 0.2 - one_at_most < spent(tmp_path / "home") - first <= 0.2
-    assert served < server.served < 100
+    assert server.served == served < 100, "this process is one run, and has spent its budget"
     assert len(ask(rows(100), input_usd=USD, output_usd=USD).values) == 100
     assert server.served == 100
+
+
+CAPPED = """
+import pathlib, sys
+sys.path[:0] = [{root!r}]
+from star1.errors import UserError
+from star1.llm import asking, parsing
+from tests.llm.conftest import ALLOWED, sending, teachers
+
+name = sys.argv[1]
+try:
+    asked = asking.ask_rows(
+        name, "classifier", teachers({url!r}), sending(input_usd={usd}, output_usd={usd}, budget_usd=0.2),
+        {{str(n): [{{"role": "user", "content": f"{{name}} {{n}}"}}] for n in range(12)}},
+        lambda reply: parsing.categories(reply, ALLOWED),
+    )
+    pathlib.Path(name).write_text("")
+except UserError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_cap_is_that_of_all_stages_of_a_run(server: FaultServer, tmp_path: Path) -> None:
+    server.answer = lambda body: LONG
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "ask.py").write_text(CAPPED.format(root=str(ROOT), url=server.url, usd=USD))
+    command = f"{sys.executable} ask.py"
+    (folder / "dvc.yaml").write_text(
+        f"stages:\n  one: {{cmd: {command} one, deps: [ask.py], outs: [one]}}\n"
+        f"  two: {{cmd: {command} two, deps: [ask.py, one], outs: [two]}}\n"
+    )
+    for setup in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        run(folder, *setup)
+    commit(folder)
+    path = {"PYTHONPATH": str(ROOT / "src")}
+    one_at_most = USD * (1024 + 16 + len("two 10")) / 1e6
+
+    said = run(folder, "dvc", "repro", ok=False, **path)
+    assert "budget_usd 0.2 is reached" in said and "Running stage 'two'" in said
+    first = spent(tmp_path / "home")
+    assert 0.2 - one_at_most < first <= 0.2, "twelve calls of stage one and the first ones of stage two"
+    assert 12 < server.served < 24
+
+    run(folder, "dvc", "exp", "run", "--temp", **path)
+    assert server.served == 24, "the next run has a budget of its own, and goes on"
 
 
 def test_the_line_before_the_run_says_what_it_will_cost(

@@ -67,11 +67,11 @@ def _write_down(sender: "Sender", requests: list[Request]) -> None:
         rows = database.execute("SELECT keys FROM batches WHERE role = ? AND endpoint = ?", (sender.role, url))
         taken = {key for (packed,) in rows for key in json.loads(zlib.decompress(packed))}
         batches: list[list[str]] = [[]]
-        size, reserved = 0, sender.budget.spent_usd
+        size, left = 0, sender.budget.left_usd
         for request in {request.key: request for request in requests if request.key not in taken}.values():
             length = len(_line(request))
-            reserved += sender.rates.most_usd(request)
-            if sender.budget.cap_usd is not None and reserved > sender.budget.cap_usd:
+            left -= sender.rates.most_usd(request)
+            if left < 0:
                 if not any(batches) and not taken:
                     raise sender.budget.reached(sender.rates.most_usd(request))
                 break
@@ -182,8 +182,8 @@ async def _fetched(sender: "Sender", client: openai.AsyncOpenAI, batch: Any, req
                 continue
             reply = sender.reply_of(response.get("status_code"), response.get("body"), client)
             if reply is not None:
-                sender.keep(request, reply)
                 await sender.budget.pay(0.0, reply)
+                sender.keep(request, reply)
                 got += 1
     if batch.status == "failed":
         codes = sorted({error.code or "unknown" for error in (batch.errors and batch.errors.data) or []})

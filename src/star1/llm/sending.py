@@ -35,7 +35,7 @@ class Sender:
         self.endpoint = getattr(sending, role)
         self.model = request(role, teacher, []).body["model"]
         self.rates = rates(store, stage, role, self.model, self.endpoint)
-        self.budget = Budget(self.rates, sending.budget_usd)
+        self.budget = Budget(self.rates, sending.budget_usd, store)
         self.again: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
         self._unanswered: list[Request] = []
