@@ -43,6 +43,9 @@ VALUES: dict[str, Any] = {
     "sample": [0, 0],
     "finish_reason": ["stop", "length"],
     "verdict": ["refused", "truncated"],
+    "hazards": [["S1", "S10"], None],
+    "thinking_verdict": ["safe", None],
+    "answer_verdict": [None, "unsafe"],
 }
 # For each artifact a column and a value of its second row that must not pass, and the expectation that says so.
 PLANTED: dict[str, tuple[str, Any, str]] = {

@@ -1,7 +1,7 @@
 """What calls take: tokens before they are sent, dollars, and the cap that no run passes.
 
 A run is one `dvc repro`, or one experiment, over all of its stages: that is what a user starts and pays for. A cap on
-each stage would let six of them spend six times as much; a cap on all that the store ever cost would have to be raised
+each stage would let six stages spend six times as much; a cap on all that the store ever cost would have to be raised
 for the next run to go on, which should need nothing.
 """
 

@@ -36,7 +36,7 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
             for field in first:
                 columns[f"{name}.{field}"] = [value[field] for value in frame[name]]
         elif isinstance(first, list):
-            columns[name] = [" | ".join(value) for value in frame[name]]
+            columns[name] = [None if value is None else " | ".join(value) for value in frame[name]]
         else:
             columns[name] = frame[name]
     return pd.DataFrame(columns)
