@@ -17,6 +17,7 @@ PLUMBING = {
     "src/star1/stage.py",
     "src/star1/tracking.py",
     "src/star1/llm/batch.py",
+    "src/star1/llm/batch_files.py",
     "src/star1/llm/budget.py",
     "src/star1/llm/client.py",
     "src/star1/llm/pace.py",

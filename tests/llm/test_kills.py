@@ -111,6 +111,22 @@ def test_two_processes_ask_each_request_once(server: FaultServer, tmp_path: Path
     assert json.loads((tmp_path / "home/asked.json").read_text()).keys() == rows(300).keys()
 
 
+def test_a_batch_that_nobody_asks_for_any_more_is_remembered_all_the_same(server: FaultServer, tmp_path: Path) -> None:
+    server.batches.lose = r"GET /v1/batches/[\w-]+"
+    with asker(server, 20, "batch") as process:
+        pid = process.start()
+        assert server.batches.stalled.wait(20)
+        os.kill(pid, signal.SIGKILL)
+        assert process.status() == signal.SIGKILL
+    (path,) = (tmp_path / "home/responses/batches").iterdir()
+    path.unlink()  # then the endpoint's own copy of it serves
+    for count, mode in ((5, "batch"), (20, "online")):
+        with asker(server, count, mode) as process:
+            process.start()
+            assert process.status() == 0
+    assert (len(server.batches.made), server.served) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "lose",
     ["POST /v1/files", "POST /v1/batches", r"GET /v1/batches/[\w-]+", r"GET /v1/files/[\w-]+/content"],
