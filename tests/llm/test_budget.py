@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from star1.errors import UserError
+from star1.llm.budget import rates
+from star1.llm.requests import Request
 from star1.llm.store import Store
 from tests.conftest import commit, run
 from tests.fault_server import FaultServer
 from tests.imports import ROOT
-from tests.llm.conftest import Ask, rows
+from tests.llm.conftest import Ask, rows, sending
 
 USD = 10.0  # a million tokens, both ways
 LONG = '{"categories": ["Other"]}' + " " * 3900
@@ -97,6 +99,36 @@ def test_the_line_before_the_run_says_what_it_will_cost(
         used = store.usage()
     real = (used.prompt_tokens * USD + used.reply_tokens * USD * 3000) / 1e6 * 900 / 1000
     assert float(said[1]) == pytest.approx(real, rel=0.1)
+
+
+TIKTOKEN = """
+class Encoding:
+    def encode(self, text, disallowed_special):
+        assert disallowed_special == ()
+        return text.split()
+
+def encoding_for_model(model):
+    if model == "gpt-unreachable":
+        raise OSError("no connection")
+    if not model.startswith("gpt"):
+        raise KeyError(model)
+    return Encoding()
+"""
+
+
+@pytest.mark.parametrize(("model", "tokens"), [("gpt-test", 4 + 4), ("gpt-unreachable", 14 / 4), ("other", 14 / 4)])
+def test_prompt_tokens_are_counted_where_the_tokenizer_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, tokens: float
+) -> None:
+    (tmp_path / "tiktoken.py").write_text(TIKTOKEN)  # what is used of the package of this name
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tiktoken", raising=False)
+    with Store(tmp_path) as store:
+        rate = rates(store, "categorize", "classifier", model, sending(input_usd=USD).classifier)
+    asked = Request("classifier", {"messages": [{"role": "user", "content": "how does it go"}], "max_tokens": 9})
+    assert rate.prompt_tokens(asked) == tokens
+    assert rate.likely_tokens(asked) == (tokens, 9)
+    monkeypatch.delitem(sys.modules, "tiktoken", raising=False)
 
 
 def test_tokens_a_minute_are_paced(server: FaultServer, ask: Ask) -> None:

@@ -144,6 +144,8 @@ def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, serve
 
 def test_gc_keeps_what_the_pipeline_needs(repository: Path, server: FaultServer) -> None:
     assert "dvc repro" in run(repository, "star1", "responses", "gc", ok=False), "rewrite's input is not built"
+    rows = len(pd.read_parquet(repository / "data/cot.parquet"))
+    assert re.search(rf"^score_benign +at most {rows} rows; more is known", run(repository, "star1", "estimate"), re.M)
     run(repository, "star1", "responses", "pack")
     shutil.rmtree(repository / ".star1/responses")
     run(repository, "star1", "responses", "unpack")
