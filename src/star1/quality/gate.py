@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from star1 import artifacts
+from star1 import artifacts, policies
 from star1.quality.suites import expectations
 
 IDLE_S = 60  # without a question for so long, the process ends
@@ -161,6 +161,7 @@ def main(place: Path) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         import great_expectations.expectations  # noqa: F401  (3 s, while the stage works)
 
+        policies.names()  # read now and kept: the checkout that this runs from may be gone before the gate is
         serve(listener)
         place.unlink(missing_ok=True)
 
