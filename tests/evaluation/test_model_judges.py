@@ -13,6 +13,7 @@ from star1.artifacts import ARTIFACTS
 from star1.evaluation.statistics import summarise
 from star1.llm import pending
 from star1.llm.store import Store
+from star1.report.results import finding
 from star1.stage import Stage
 from tests.conftest import edit_params
 from tests.fault_server import Fault, FaultServer, running
@@ -116,12 +117,17 @@ def test_what_the_judge_will_not_look_at_is_no_success(root: Path, server: Fault
 
 def test_thoughts_and_answers_have_figures_of_their_own(root: Path, server: FaultServer) -> None:
     models = [judged(root, server, "safety", model).assign(model=model, suite="safety") for model in ("base", "star1")]
-    details = summarise(pd.concat(models, ignore_index=True), "base")[1]["suites"]["safety"]["star1"]
+    evaluation = summarise(pd.concat(models, ignore_index=True), "base")[1]
+    details = evaluation["suites"]["safety"]["star1"]
     assert {part: (figure["value"], figure["n"]) for part, figure in details["parts"].items()} == {
         "thinking": (pytest.approx(200 / 3, abs=1e-3), 3),
         "answer": (pytest.approx(200 / 3, abs=1e-3), 3),
     }
     assert details["parts"]["thinking"]["counts"] == {"safe": 2, "unsafe": 1}
+    (group,) = finding(evaluation)
+    rows = {row["title"]: row["figures"] for row in group["rows"]}
+    assert rows["thoughts alone, by the guard"][1] == details["parts"]["thinking"]
+    assert rows["answers alone, by the guard"][1] == details["parts"]["answer"]
 
 
 def test_the_text_judge_asks_nobody(root: Path, server: FaultServer) -> None:
