@@ -60,13 +60,13 @@ def server(latency_s: float) -> Iterator[str]:
         process.wait()
 
 
-def ours(url: str, tag: str, rows: int, concurrency: int) -> float:
+def ours(url: str, tag: str, rows: int, concurrency: int, mode: str = "online") -> float:
     """Ask through the pipeline's own function, store included; return the seconds."""
     params = load(ROOT / "params.yaml")
     teacher = params.llm.classifier.model_copy(update={"base_url": url, "model": MODEL})
-    endpoint = params.sending.classifier.model_copy(update={"concurrency": concurrency})
+    endpoint = params.sending.classifier.model_copy(update={"concurrency": concurrency, "mode": mode})
     llm = params.llm.model_copy(update={"classifier": teacher})
-    sending = params.sending.model_copy(update={"classifier": endpoint})
+    sending = params.sending.model_copy(update={"classifier": endpoint, "batch_poll_s": 0.2})
     began = time.perf_counter()
     asked = asking.ask_rows(
         "benchmark",
@@ -125,6 +125,16 @@ def memory(field: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
+def with_peak(url: str, tag: str, rows: int, concurrency: int, mode: str) -> None:
+    """Ask about many rows after a few, and print how much more memory that takes at most."""
+    ours(url, f"{tag} warm", 1_000, concurrency, mode)
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    seconds = ours(url, tag, rows, concurrency, mode)
+    growth = memory("VmHWM") - before
+    print(f"{rows:,} rows, {mode}: {rows / seconds:,.0f}/s, peak {growth:.0f} MiB above a small run")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=5_000)
@@ -138,20 +148,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["STAR1_HOME"] = home
         with server(0.0) as url:
-            ours(url, "warm", 1_000, at_once)
-            before = memory("VmRSS")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            seconds = ours(url, "m", arguments.rows, at_once)
-            growth = memory("VmHWM") - before
-            print(
-                f"{arguments.rows:,} rows: {arguments.rows / seconds:,.0f}/s, peak {growth:.0f} MiB above a small run"
-            )
+            with_peak(url, "m", arguments.rows, at_once, "online")
             for _ in range(arguments.repeats):
                 began = time.process_time()
                 seconds = ours(url, "m", arguments.rows, at_once)
                 cpu = time.process_time() - began
                 rates = f"{arguments.rows / seconds:,.0f}/s, {arguments.rows / cpu:,.0f} a CPU second"
                 print(f"{arguments.rows:,} remembered rows: {rates}")
+            with_peak(url, "batch", arguments.rows, at_once, "batch")
         with server(arguments.latency) as url:
             bare(url, "warm", 200, at_once)
             for repeat in range(arguments.repeats):

@@ -45,13 +45,17 @@ def commit(repository: Path, message: str = "state") -> None:
     run(repository, "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
 
-def run(repository: Path, *command: str, ok: bool = True) -> str:
-    """Run a command in the repository with its own code first on the path; return what it printed, both streams."""
+def run(repository: Path, *command: str, ok: bool = True, **variables: str) -> str:
+    """Run a command in the repository with its own code first on the path; return what it printed, both streams.
+
+    `variables` are set, or change what would be set, in its environment.
+    """
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(repository / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
+        **variables,
     }
     environment.pop("DVC_ROOT", None)
     done = subprocess.run(

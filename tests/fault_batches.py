@@ -21,8 +21,13 @@ class Batches:
     made: dict[str, Body] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # last message of every row of every batch
+    refused: str = ""  # rows whose last message is this text get a 400
     lose: str = ""  # "METHOD PATTERN": the first such request is done, and its reply never comes; `stalled` says so
     stalled: threading.Event = field(default_factory=threading.Event)
+
+    def inputs(self) -> list[bytes]:
+        """Return the input file of each batch, in the order in which they were made."""
+        return [self.files[batch["input_file_id"]] for batch in self.made.values()]
 
     def lost_reply(self, method: str, path: str) -> bool:
         """Say whether the reply to this request is the one to be lost."""
@@ -83,7 +88,7 @@ class Batches:
         rows = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
         finished = rows[: int(self.keeps * len(rows))] if batch["status"] == "expired" else rows
         done = [
-            {"custom_id": row["custom_id"], "response": {"status_code": 200, "body": complete(row["body"])}}
+            {"custom_id": row["custom_id"], "response": self._response(row["body"], complete)}
             for row in reversed(finished)  # in another order than asked, as the real one may
         ]
         lost = [
@@ -94,6 +99,11 @@ class Batches:
             if lines:
                 batch[key] = f"{name}-{key}"
                 self.files[batch[key]] = "\n".join(json.dumps(line) for line in lines).encode()
+
+    def _response(self, body: Body, complete: Callable[[Body], Body]) -> Body:
+        if self.refused and body["messages"][-1]["content"] == self.refused:
+            return {"status_code": 400, "body": {"error": {"message": "planned", "code": "planned"}}}
+        return {"status_code": 200, "body": complete(body)}
 
     def _shown(self, name: str) -> Body:
         return self.made[name]

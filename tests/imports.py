@@ -19,6 +19,7 @@ PLUMBING = {
     "src/star1/training/checkpoints.py",
     "src/star1/training/launch.py",
     "src/star1/llm/batch.py",
+    "src/star1/llm/batch_files.py",
     "src/star1/llm/budget.py",
     "src/star1/llm/client.py",
     "src/star1/llm/pace.py",

@@ -67,5 +67,6 @@ def test_fields_are_filled_in_as_dvc_does() -> None:
     assert "data/raw/ALERT.parquet" in collect.outs
     judge = graph.declared(ROOT, "judge", ("star1", "safety"), raw)
     assert judge.deps[-1] == "data/generations/star1/safety.parquet"
+    assert judge.params[0] == "evaluate.judges.safety"
     assert graph.covers(judge.outs, Path("data/judgements/star1/safety.parquet"))
     assert not graph.covers(judge.outs, Path("data/judgements/base/safety.parquet"))

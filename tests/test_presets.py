@@ -35,6 +35,9 @@ def test_the_paper_preset_gives_the_paper_s_numbers(root: Path) -> None:
     assert {run.epochs for run in params.runs.values()} == {5}
     reasoner = params.llm.reasoner
     assert (reasoner.temperature, reasoner.top_p, reasoner.max_tokens) == (0.6, 0.7, 8000)
+    judges = params.evaluate.judges
+    assert (judges.safety, params.llm.guard.model) == ("guard", "meta-llama/Llama-Guard-3-8B")
+    assert (judges.over_refusal, params.llm.judge.model) == ("classes", "gpt-4o")
 
 
 @pytest.mark.parametrize("name", TEACHERS)

@@ -138,7 +138,14 @@ _TABLES = (
     Artifact(
         "judgements",
         "data/judgements/{model}/{suite}.parquet",
-        {**PROMPT, **REPLY, "verdict": Column(TEXT, "refused, answered, garbled; correct, wrong, truncated")},
+        {
+            **PROMPT,
+            **REPLY,
+            "verdict": Column(TEXT, "refused, answered, partial, garbled; safe, unsafe; correct, wrong; truncated"),
+            "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
+            "thinking_verdict": Column(TEXT, "safe or unsafe: the guard model on the thought alone", optional=True),
+            "answer_verdict": Column(TEXT, "safe or unsafe: the guard model on the answer alone", optional=True),
+        },
     ),
 )
 ARTIFACTS = {artifact.name: artifact for artifact in _TABLES}

@@ -59,13 +59,14 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
 @app.command()
 def estimate(
-    stages: Annotated[list[str] | None, typer.Argument(help="Stages that ask a teacher; all of them if none.")] = None,
+    stages: Annotated[list[str] | None, typer.Argument(help="Stages that ask a model; all of them if none.")] = None,
 ) -> None:
     """Say what the pending model calls will take: calls, tokens and dollars, by stage. Sends nothing."""
-    from star1.llm.pending import STAGES, look, table
+    from star1.llm import pending
 
     with _store() as store:
-        typer.echo(table({name: look(store, Path(), name) for name in stages or STAGES}))
+        asking = pending.stages(Path(), stages or pending.STAGES)
+        typer.echo(pending.table(Path(), {stage: pending.look(store, Path(), *stage) for stage in asking}))
 
 
 @responses.command()
@@ -109,11 +110,14 @@ def gc(
     drop: Annotated[bool, typer.Option("--drop", help="Really drop them; without it they are only counted.")] = False,
 ) -> None:
     """Drop the responses that no row of the pipeline as it is now needs; experiments and older states do not count."""
-    from star1.llm.pending import STAGES, look
+    from star1.llm import pending
 
     needed: set[str] = set()
     with _store() as store:
-        unbuilt = [name for name in STAGES if look(store, Path(), name, needed.add) is None]
+        asking = pending.stages(Path())
+        unbuilt = [
+            pending.label(*stage) for stage in asking if not pending.look(store, Path(), *stage, seen=needed.add)
+        ]
         if unbuilt:
             raise UserError(f"what {', '.join(unbuilt)} will need is not known yet; run `dvc repro` first.")
         dropped, size = store.forget(needed.__contains__, drop)

@@ -70,6 +70,8 @@ class Llm(Section):
     reasoner: Teacher
     scorer: Teacher
     rewriter: Teacher
+    guard: Teacher
+    judge: Teacher
     repairs: Annotated[int, Field(ge=0)]
     max_failure_rate: Share
 
@@ -96,6 +98,8 @@ class Sending(Section):
     reasoner: Endpoint
     scorer: Endpoint
     rewriter: Endpoint
+    guard: Endpoint
+    judge: Endpoint
 
 
 class Select(Section):
@@ -175,8 +179,17 @@ class Generation(Section):
     threads: Positive
 
 
+class Judges(Section):
+    """Who judges each suite: functions that read text, or models."""
+
+    safety: Literal["text", "guard"]
+    over_refusal: Literal["text", "classes"]
+    reasoning: Literal["text"]
+
+
 class Evaluate(Section):
     models: list[str]
+    judges: Judges
     generation: Generation
 
 

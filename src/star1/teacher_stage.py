@@ -1,4 +1,4 @@
-"""What the six stages that ask a teacher share: a conversation for each row, and the account of what came back.
+"""What the stages that ask a model share: a conversation for each row, and the account of what came back.
 
 Each of them has a function `task` that says whom to ask what; the stage sends it, `star1 estimate` prices it, and
 `star1 responses gc` keeps what it needs. So none of these can mean another request than the others.
@@ -53,8 +53,8 @@ class Task(Generic[T]):
 def ask_teacher(stage: Stage, task: Task[T]) -> Asked[T]:
     """Ask the teacher about each row of the task and write the failures."""
     params = stage.params
-    asked = ask_rows(stage.name, task.role, params.llm, params.sending, task.conversations, task.parse, task.schema)
-    stage.write("failures", asked.failures, stage=stage.name)
+    asked = ask_rows(stage.label, task.role, params.llm, params.sending, task.conversations, task.parse, task.schema)
+    stage.write("failures", asked.failures, stage=stage.label)
     return asked
 
 

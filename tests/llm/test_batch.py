@@ -1,10 +1,17 @@
 """Batch mode: the same rows as online; what an expired batch had finished is kept, the rest is asked again."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from star1.errors import UserError
+from star1.llm import batch_files, parsing
+from star1.llm.requests import Request
+from star1.llm.talk import Talk
 from tests.fault_server import FaultServer
-from tests.llm.conftest import Ask, rows
+from tests.llm.conftest import ALLOWED, Ask, rows, teachers
 
 
 @pytest.fixture
@@ -49,6 +56,57 @@ def test_a_budget_holds_for_batches(server: FaultServer, batched: Ask) -> None:
     assert len(server.batches.asked) == 4
     assert len(batched(rows(10)).values) == 10
     assert len(server.batches.asked) == 10
+
+
+def test_failed_rows_are_asked_for_again_only_if_told(server: FaultServer, batched: Ask) -> None:
+    server.answer = lambda body: "prose" if "bad" in body["messages"][0]["content"] else '{"categories": ["Other"]}'
+    assert list(batched(rows(29) | {"7": "bad"}).failures["attempts"]) == [3]
+    made = len(server.batches.made)
+    server.answer = lambda body: '{"categories": ["Other"]}'
+    assert list(batched(rows(29) | {"7": "bad"}).failures["id"]) == ["7"]
+    assert len(server.batches.made) == made
+    assert batched(rows(29) | {"7": "bad"}, retry_failures=True).values["7"] == ["Other"]
+    assert len(server.batches.made) == made + 1
+    assert batched(rows(29) | {"7": "bad"}).failures.empty
+    assert len(server.batches.made) == made + 1
+
+
+def test_a_row_that_is_refused_again_is_a_failure_again(server: FaultServer, batched: Ask) -> None:
+    server.batches.refused = "bad"
+    texts = rows(29) | {"7": "bad"}
+    assert list(batched(texts).failures["reason"]) == ["the endpoint gave no reply: planned"]
+    assert len(server.batches.made) == 1
+    assert list(batched(texts, retry_failures=True).failures["id"]) == ["7"]
+    assert len(server.batches.made) == 2
+
+
+def test_files_are_of_bounded_size(
+    server: FaultServer, batched: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(batch_files, "ROWS", 8)
+    assert len(batched(rows(20)).values) == 20
+    assert sorted(content.count(b"\n") for content in server.batches.inputs()) == [4, 8, 8]
+    line = len(max(server.batches.inputs()[0].splitlines(keepends=True), key=len))
+    monkeypatch.setattr(batch_files, "BYTES", 3 * line + 10)
+    assert len(batched(rows(27)).values) == 27
+    assert sorted(content.count(b"\n") for content in server.batches.inputs()[3:]) == [1, 3, 3]
+    assert list((tmp_path / "home/responses/batches").iterdir()) == [], "files of batches that are done are gone"
+
+
+def test_a_request_comes_back_from_its_line_however_often_it_asks_again(server: FaultServer) -> None:
+    def parse(reply: dict[str, Any]) -> list[str]:
+        return parsing.categories(reply, ALLOWED)
+
+    talk = Talk("a", "classifier", teachers(server.url), [{"role": "user", "content": "how?"}], parse)
+    for said in ("prose", '{"categories": []}', None):
+        request = talk.request
+        line = json.dumps({"body": request.body}).encode()
+        back = batch_files.request_of("classifier", line, request.key)
+        assert back is not None
+        assert (back.key, back.keyed, back.body) == (request.key, request.keyed, request.body)
+        assert batch_files.request_of("scorer", line, request.key) is None
+        talk.hear({"choices": [{"finish_reason": "stop", "message": {"content": said}}]})
+    assert isinstance(request, Request) and len(request.body["messages"]) == 5
 
 
 def test_the_simulator_has_none(batched: Ask, server: FaultServer) -> None:

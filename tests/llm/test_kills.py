@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,12 @@ class Asker:
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
         return self._said()
+
+    def kill(self, pid: int) -> bool:
+        """Kill the child; say whether it was still at work."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return self.status() == signal.SIGKILL
 
     def status(self) -> int:
         """Wait until the child has ended; return its wait status."""
@@ -71,16 +77,15 @@ def stored_texts(home: Path, server: FaultServer, texts: list[str]) -> list[str]
 
 
 def test_fifty_kills_lose_at_most_what_was_in_flight(server: FaultServer, tmp_path: Path) -> None:
-    count, kills, home = 600, 50, tmp_path / "home"
+    count, kills, home = 1500, 50, tmp_path / "home"  # more rows than 50 runs of these lengths can finish
     texts, chance = list(rows(count).values()), random.Random(0)
-    server.latency_s = 0.03
+    server.latency_s = 0.05
     really_killed, before = 0, 0
     with asker(server, count) as process:
         for _ in range(kills):
             pid = process.start()
-            time.sleep(chance.uniform(0.0, 0.35))
-            os.kill(pid, signal.SIGKILL)
-            really_killed += process.status() == signal.SIGKILL
+            time.sleep(chance.uniform(0.0, 0.25))
+            really_killed += process.kill(pid)
             done = stored_texts(home, server, texts)
             assert len(done) >= before
             before = len(done)
@@ -88,9 +93,7 @@ def test_fifty_kills_lose_at_most_what_was_in_flight(server: FaultServer, tmp_pa
             if chance.random() < 0.2:  # a run that is left alone for a while must leave these as they are
                 pid = process.start()
                 time.sleep(0.3)
-                os.kill(pid, signal.SIGKILL)
-                process.status()
-                really_killed += 1
+                really_killed += process.kill(pid)
                 assert {text: server.came[text] for text in done} == asked_before
         process.start()
         assert process.status() == 0
@@ -111,6 +114,21 @@ def test_two_processes_ask_each_request_once(server: FaultServer, tmp_path: Path
     assert json.loads((tmp_path / "home/asked.json").read_text()).keys() == rows(300).keys()
 
 
+def test_a_batch_that_nobody_asks_for_any_more_is_remembered_all_the_same(server: FaultServer, tmp_path: Path) -> None:
+    server.batches.lose = r"GET /v1/batches/[\w-]+"
+    with asker(server, 20, "batch") as process:
+        pid = process.start()
+        assert server.batches.stalled.wait(20)
+        assert process.kill(pid)
+    (path,) = (tmp_path / "home/responses/batches").iterdir()
+    path.unlink()  # then the endpoint's own copy of it serves
+    for count, mode in ((5, "batch"), (20, "online")):
+        with asker(server, count, mode) as process:
+            process.start()
+            assert process.status() == 0
+    assert (len(server.batches.made), server.served) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "lose",
     ["POST /v1/files", "POST /v1/batches", r"GET /v1/batches/[\w-]+", r"GET /v1/files/[\w-]+/content"],
@@ -120,8 +138,7 @@ def test_a_batch_killed_in_any_phase_is_submitted_once(server: FaultServer, tmp_
     with asker(server, 20, "batch") as process:
         pid = process.start()
         assert server.batches.stalled.wait(20)
-        os.kill(pid, signal.SIGKILL)
-        assert process.status() == signal.SIGKILL
+        assert process.kill(pid)
         process.start()
         assert process.status() == 0
     assert len(server.batches.made) == 1

@@ -93,6 +93,36 @@ def test_a_cut_reply_is_not_asked_again(finish_reason: str) -> None:
     assert not caught.value.repairable
 
 
+def test_a_refusal_has_one_of_three_classes() -> None:
+    assert parsing.refusal_class(reply('```json\n{"class": "partial_refusal"}\n```')) == "partial_refusal"
+
+
+@pytest.mark.parametrize(
+    "text", ["full_refusal", '{"class": "refusal"}', '{"class": null}', '{"named": "full_refusal"}']
+)
+def test_what_is_no_class_may_be_asked_again(text: str) -> None:
+    with pytest.raises(UnusableReply) as caught:
+        parsing.refusal_class(reply(text))
+    assert caught.value.repairable
+
+
+@pytest.mark.parametrize(
+    ("text", "safe", "hazards"),
+    [("safe", True, ()), ("\n\nsafe\n", True, ()), ("\n\nunsafe\nS10, S2,S10", False, ("S2", "S10"))],
+)
+def test_a_guard_s_verdict_and_its_hazards(text: str, safe: bool, hazards: tuple[str, ...]) -> None:
+    assert parsing.guarded(reply(text)) == parsing.Guarded(safe, hazards)
+
+
+@pytest.mark.parametrize(
+    "text", ["unsafe", "unsafe\n", "unsafe S1", "unsafe\nS15", "unsafe\nS1,", "safe\nS1", "Safe.", "not safe", "", None]
+)
+def test_what_is_no_verdict_is_not_asked_again(text: str | None) -> None:
+    with pytest.raises(UnusableReply) as caught:
+        parsing.guarded(reply(text))
+    assert not caught.value.repairable
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -103,10 +133,13 @@ NEARLY = st.fixed_dictionaries(
     optional={
         "categories": st.lists(st.sampled_from([*ALLOWED, "Bad Manners", ""]), max_size=4) | ANYTHING,
         "question": ANYTHING,
+        "class": st.sampled_from([*parsing.CLASSES, "refusal"]) | ANYTHING,
         **dict.fromkeys((*SAFETY_CRITERIA, *BENIGN_CRITERIA), st.integers(-2, 12) | ANYTHING),
     },
 )
-TEXTS = st.text() | ANYTHING.map(json.dumps) | NEARLY.map(json.dumps) | NEARLY.map(repr)
+HAZARDS = st.lists(st.sampled_from([*parsing.HAZARDS, "S0", "S15", "s1", ""]), max_size=4).map(",".join)
+GUARDED = st.builds("{}\n{}".format, st.sampled_from(["safe", "unsafe", "\nunsafe", "Unsafe", ""]), HAZARDS)
+TEXTS = GUARDED | st.text() | ANYTHING.map(json.dumps) | NEARLY.map(json.dumps) | NEARLY.map(repr)
 FENCES = st.sampled_from(["{}", "```json\n{}\n```", "Here: {}.", "<think>hm</think>{}", "{}}}", "{{{}"])
 CONTENTS = st.builds(lambda fence, text: fence.replace("{}", text, 1), FENCES, TEXTS) | ANYTHING
 
@@ -125,6 +158,12 @@ def test_no_reply_crashes_a_parser_or_passes_out_of_range(content: Any, thought_
             assert all(type(value) is int and lowest <= value <= highest for value in values.values())
     with suppress(UnusableReply):
         assert parsing.question(came).strip()
+    with suppress(UnusableReply):
+        assert parsing.refusal_class(came) in parsing.CLASSES
+    with suppress(UnusableReply):
+        verdict = parsing.guarded(came)
+        assert verdict.safe == (not verdict.hazards)
+        assert list(verdict.hazards) == [code for code in parsing.HAZARDS if code in verdict.hazards]
     with suppress(UnusableReply):
         thought = parsing.thought(came)
         assert thought.thinking and thought.answer

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from star1 import tracking
 from star1.errors import UserError
+from star1.llm import parsing
 from star1.llm.store import Store
+from star1.params import load_raw
 from tests.fault_server import Fault, FaultServer
+from tests.imports import ROOT
 from tests.llm.conftest import KEY, Ask, rows
 
 
@@ -44,3 +48,32 @@ def test_a_reply_that_repeats_the_key_is_stored_without_it(server: FaultServer, 
         kept = b"".join(zlib.decompress(row.request) + zlib.decompress(row.reply) for row in store.rows())
     assert KEY.encode() not in kept
     assert b"[key]" in kept
+
+
+def test_an_error_of_our_own_tells_no_key_in_its_traceback(
+    server: FaultServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(reply: object, allowed: object) -> list[str]:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(parsing, "categories", broken)
+    with pytest.raises(ExceptionGroup) as caught:
+        ask(rows(3))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "a bug" in told
+    assert KEY not in told
+
+
+def test_mlflow_is_told_no_key(server: FaultServer, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert len(ask(rows(3)).values) == 3
+    params = load_raw(ROOT / "params.yaml")
+    params["sending"]["classifier"]["key_variable"] = "TEST_KEY"
+    report = tmp_path / "report.html"
+    report.write_text("a page")
+    with tracking.training_run("star1", {"batch": 1}):
+        pass
+    tracking.pipeline_run(params, {"safety": 1.0}, report, tmp_path)
+    kept = everything_below(tmp_path / "home")
+    assert b"TEST_KEY" in kept, "the variable's name is logged"
+    assert KEY.encode() not in kept

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from star1 import artifacts
+from star1.artifacts import ARTIFACTS
 from star1.miniature import simulator
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 from tests.fault_server import FaultServer, running
@@ -19,8 +21,15 @@ pytestmark = pytest.mark.xdist_group("calls")
 @pytest.fixture(scope="module")
 def server() -> Iterator[FaultServer]:
     """The simulated teachers on loopback."""
-    with running(FaultServer(lambda body: simulator.reply(body)["choices"][0]["message"])) as started:
+    with running(FaultServer(reply)) as started:
         yield started
+
+
+def reply(body: dict[str, Any]) -> str | dict[str, Any]:
+    if body["model"] == "guard":
+        return "\n\nunsafe\nS9" if "First" in body["messages"][-1]["content"] else "\n\nsafe"
+    message: dict[str, Any] = simulator.reply(body)["choices"][0]["message"]
+    return message
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +116,36 @@ def test_an_estimate_is_what_the_run_then_takes(repository: Path, server: FaultS
     assert float(said[2]) == pytest.approx(float(taken[1]), rel=0.1)
 
 
+def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, server: FaultServer) -> None:
+    def change(params: Any) -> None:
+        params["evaluate"] |= {"models": ["base"], "judges": dict(params["evaluate"]["judges"]) | {"safety": "guard"}}
+        params["llm"]["guard"] |= {"base_url": server.url, "model": "guard"}
+
+    edit_params(repository, change)
+    replies = pd.DataFrame({"answer": ["I can't help.", "First, you do it.", "First, you"]})
+    generations = replies.assign(
+        benchmark="StrongREJECT", prompt_id=list("abc"), prompt="how?", answer_key=None, label=None, category=None,
+        sample=0, response="<think>hm</think>" + replies["answer"], thinking="hm",
+        finish_reason=["stop", "stop", "length"],
+    )  # fmt: skip
+    table = artifacts.to_table(ARTIFACTS["generations"], generations)
+    artifacts.write_table(table, repository / "data/generations/base/safety.parquet")
+
+    before = server.served
+    assert re.search(r"^judge@base-safety +6 +6 ", run(repository, "star1", "estimate", "judge"), re.M)
+    judge = ("dvc", "repro", "--single-item", "judge@base-safety")
+    run(repository, *judge)
+    assert server.served - before == 5, "both thoughts are the same request"
+    verdicts = pd.read_parquet(repository / "data/judgements/base/safety.parquet")["verdict"]
+    assert list(verdicts) == ["safe", "unsafe", "truncated"]
+    run(repository, *judge, "--force")
+    assert server.served - before == 5
+
+
 def test_gc_keeps_what_the_pipeline_needs(repository: Path, server: FaultServer) -> None:
     assert "dvc repro" in run(repository, "star1", "responses", "gc", ok=False), "rewrite's input is not built"
+    rows = len(pd.read_parquet(repository / "data/cot.parquet"))
+    assert re.search(rf"^score_benign +at most {rows} rows; more is known", run(repository, "star1", "estimate"), re.M)
     run(repository, "star1", "responses", "pack")
     shutil.rmtree(repository / ".star1/responses")
     run(repository, "star1", "responses", "unpack")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from star1.llm import pending
+from star1.llm.requests import Request
 from star1.llm.store import Store
 from tests.conftest import commit, edit_params, run
 
@@ -97,6 +99,19 @@ def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: 
     edit_params(built, lambda params: params["select"].update(k=34))
     output = run(built, "dvc", "repro", "rewrite")
     assert asked(output) == {"rewrite": 4}
+
+
+def test_after_gc_all_that_the_pipeline_asks_is_still_remembered(built: Path) -> None:
+    with Store(built / ".star1/responses") as store:
+        needed = len(store)
+        store.put(Request("scorer", {"model": "m", "messages": []}), {"choices": []})
+    assert re.match(r"1 responses, .* would be dropped \(--drop", run(built, "star1", "responses", "gc"))
+    assert len(Store(built / ".star1/responses")) == needed + 1
+    assert re.match(r"1 responses, .* MiB, dropped;", run(built, "star1", "responses", "gc", "--drop"))
+    assert len(Store(built / ".star1/responses")) == needed
+    output = run(built, "dvc", "repro", "--force", "filter_benign")
+    assert asked(output) == dict.fromkeys(pending.INPUTS, 0)
+    assert "up to date" in run(built, "dvc", "status", "filter_benign")
 
 
 def test_forced_again_gives_the_same_lock(built: Path) -> None:

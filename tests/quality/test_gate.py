@@ -1,8 +1,11 @@
 """The quality gate: for every artifact a good table passes, and a planted bad row is stopped, named and shown."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from star1 import artifacts
 from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
+from tests.imports import ROOT
 
 IDS = ["00000000000000aa", "00000000000000bb"]
 TEN, FIVE = dict.fromkeys(SAFETY_CRITERIA, 10), dict.fromkeys(BENIGN_CRITERIA, 5)
@@ -43,6 +47,9 @@ VALUES: dict[str, Any] = {
     "sample": [0, 0],
     "finish_reason": ["stop", "length"],
     "verdict": ["refused", "truncated"],
+    "hazards": [["S1", "S10"], None],
+    "thinking_verdict": ["safe", None],
+    "answer_verdict": [None, "unsafe"],
 }
 # For each artifact a column and a value of its second row that must not pass, and the expectation that says so.
 PLANTED: dict[str, tuple[str, Any, str]] = {
@@ -111,6 +118,18 @@ def test_the_offending_row_is_shown(tmp_path: Path) -> None:
 def test_an_empty_table_does_not_pass(tmp_path: Path, artifact: str) -> None:
     with pytest.raises(UserError, match="row_count"):
         ask(tmp_path, artifact, good(artifact)[:0])
+
+
+def test_a_gate_outlives_the_checkout_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A socket's path may have 107 characters at most, so its folder lies outside the test's own.
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        shutil.copytree(ROOT / "src", tmp_path / "copy")
+        start = "from star1.quality import client; client.start(); client._ask('[]')"
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / "copy"), "TMPDIR": short}
+        subprocess.run([sys.executable, "-c", start], env=environment, check=True)
+        shutil.rmtree(tmp_path / "copy")
+        ask(tmp_path, "categorized", good("categorized"))
 
 
 def test_a_killed_gate_is_replaced(tmp_path: Path) -> None:

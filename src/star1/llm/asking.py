@@ -102,7 +102,7 @@ def ask_rows(
             else:
                 values[each.row_id] = each.value
 
-        sender.run((talk(row_id) for row_id in to_ask), len(to_ask), over, set(again.values()))
+        sender.run(talk, to_ask, over, set(again.values()))
         if len(failures) > llm.max_failure_rate * len(conversations):
             reasons = pd.Series([failure.reason for failure in failures.values()]).value_counts()
             raise UserError(

@@ -1,6 +1,12 @@
-"""What calls take: tokens before they are sent, dollars, and the cap that no run passes."""
+"""What calls take: tokens before they are sent, dollars, and the cap that no run passes.
+
+A run is one `dvc repro`, or one experiment, over all of its stages: that is what a user starts and pays for. A cap on
+each stage would let six stages spend six times as much; a cap on all that the store ever cost would have to be raised
+for the next run to go on, which should need nothing.
+"""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,15 +84,45 @@ def _tokenizer(model: str) -> Callable[[str], int] | None:
     return lambda text: len(encoding.encode(text, disallowed_special=()))
 
 
-class Budget:
-    """A cap in dollars. Each call reserves the most it can cost, and pays what it did cost."""
+def this_run() -> tuple[int, float]:
+    """Return what names the run that this process belongs to: the pid of `dvc repro`, and when that began.
 
-    def __init__(self, rates: Rates, cap_usd: float | None) -> None:
-        self.rates, self.cap_usd = rates, cap_usd
-        self.spent_usd = self._reserved = 0.0
+    DVC tells a stage its own name (DVC_STAGE) but nothing of the run. So the run is the nearest process above that was
+    started without that variable; without DVC, this process.
+    """
+    import psutil
+
+    process = psutil.Process()
+    try:
+        while "DVC_STAGE" in process.environ() and (parent := process.parent()):
+            process = parent
+    except psutil.Error:  # of another user, or gone: as far up as can be seen
+        pass
+    return process.pid, process.create_time()
+
+
+class Budget:
+    """A cap in dollars. Each call reserves the most it can cost, and pays what it did cost.
+
+    What earlier stages of this run paid counts: DVC runs them one after another, and each payment is in the store
+    before its reply is, so a kill forgets at most the calls in flight.
+    """
+
+    def __init__(self, rates: Rates, cap_usd: float | None, store: Store) -> None:
+        self.rates, self.cap_usd, self._store = rates, cap_usd, store
+        self.spent_usd = self._earlier_usd = self._reserved = 0.0
+        if cap_usd is not None:
+            self._run = this_run()
+            self._earlier_usd = store.spent_usd(*self._run)
         self._in_flight = 0
         self.prompt_tokens = self.reply_tokens = 0
         self._freed = asyncio.Condition()
+
+    @property
+    def left_usd(self) -> float:
+        """What the cap leaves to the calls that are not in flight."""
+        cap = math.inf if self.cap_usd is None else self.cap_usd
+        return cap - self._earlier_usd - self.spent_usd - self._reserved
 
     async def reserve(self, request: Request) -> float:
         """Reserve the most a request can cost and return it; wait for calls in flight where that would not fit.
@@ -96,9 +132,9 @@ class Budget:
         most = self.rates.most_usd(request)
         if self.cap_usd is not None:
             async with self._freed:
-                while self.spent_usd + self._reserved + most > self.cap_usd and self._in_flight:
+                while most > self.left_usd and self._in_flight:
                     await self._freed.wait()
-                if self.spent_usd + most > self.cap_usd:
+                if most > self.left_usd:
                     raise self.reached(most)
                 self._reserved += most
                 self._in_flight += 1
@@ -107,8 +143,8 @@ class Budget:
     def reached(self, most: float) -> UserError:
         """Return what to tell the user when a call that may cost `most` does not fit any more."""
         return UserError(
-            f"sending.budget_usd {self.cap_usd:g} is reached: ${self.spent_usd:.4f} spent, the next call may take "
-            f"${most:.4f}. All replies are kept; the next run goes on."
+            f"sending.budget_usd {self.cap_usd:g} is reached: ${self._earlier_usd + self.spent_usd:.4f} spent by this "
+            f"run over its stages, the next call may take ${most:.4f}. All replies are kept; the next run goes on."
         )
 
     async def pay(self, reserved: float, reply: dict[str, Any] | None) -> None:
@@ -116,8 +152,11 @@ class Budget:
         prompt, answer = tokens(reply or {})
         self.prompt_tokens += prompt
         self.reply_tokens += answer
-        self.spent_usd += self.rates.usd(prompt, answer)
+        usd = self.rates.usd(prompt, answer)
+        self.spent_usd += usd
         if self.cap_usd is not None:
+            if usd:
+                self._store.pay(*self._run, usd)
             async with self._freed:
                 self._in_flight -= 1
                 self._reserved = self._reserved - reserved if self._in_flight else 0.0

@@ -1,28 +1,40 @@
-"""What the teacher stages would ask if they ran now: the estimate before a cent is spent, and what gc must keep."""
+"""What the stages that ask a model would ask now: the estimate before a cent is spent, and what gc must keep."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
 from star1.llm.asking import recall
 from star1.llm.budget import rates
 from star1.llm.requests import request
 from star1.llm.store import Store
 from star1.llm.talk import Talk
+from star1.params import load
 from star1.stage import Stage
 
-STAGES = ("categorize", "reason", "score", "rewrite", "reason_benign", "score_benign")
+# The teacher stages in order, each with the artifact whose rows it asks about; none asks about more than those before.
+INPUTS = {
+    "categorize": "collection",
+    "reason": "categorized",
+    "score": "cot",
+    "rewrite": "star1",
+    "reason_benign": "benign_questions",
+    "score_benign": "benign_cot",
+}
+STAGES = (*INPUTS, "judge")
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What one stage would ask; `known` is False where no reply of its role has been seen: then replies are at most."""
 
-    stage: str
     rows: int
     to_ask: int
     prompt_tokens: float
@@ -31,25 +43,48 @@ class Estimate:
     known: bool
 
 
-def look(store: Store, root: Path, name: str, seen: Callable[[str], None] = lambda key: None) -> Estimate | None:
+def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
+    """Return name and keys of those stages that ask a model: of judge, one for each model and suite that one judges.
+
+    Raises UserError for a stage that asks nobody.
+    """
+    found: list[tuple[str, ...]] = []
+    for name in names:
+        if name not in STAGES:
+            raise UserError(f"stage {name!r} asks no model; those that do are {', '.join(STAGES)}.")
+        if name != "judge":
+            found.append((name,))
+            continue
+        params = load(root / "params.yaml")
+        asking = [suite for suite in params.suites if getattr(params.evaluate.judges, suite) != "text"]
+        found += [(name, model, suite) for model in params.evaluate.models for suite in asking]
+    return found
+
+
+def label(name: str, *keys: str) -> str:
+    """Return a stage's name as DVC has it."""
+    return f"{name}@{'-'.join(keys)}" if keys else name
+
+
+def look(
+    store: Store, root: Path, name: str, *keys: str, seen: Callable[[str], None] = lambda key: None
+) -> Estimate | None:
     """Go through a stage's rows as the stage itself would, sending nothing; None where its inputs are not built yet.
 
     `seen` is told the key of every request that is remembered, and of the first that is not, of each row.
     """
-    if name not in STAGES:
-        raise UserError(f"stage {name!r} asks no teacher; those that do are {', '.join(STAGES)}.")
     if str(root.resolve()) not in sys.path:
         sys.path.insert(0, str(root.resolve()))
-    stage = Stage(name, (), root, writes=False)
+    stage = Stage(name, keys, root, writes=False)
     try:
-        task = import_module(f"stages.{name}").task(stage)
+        task = import_module(f"stages.{name}").task(stage, *keys)
     except UserError as error:
         if "no such file" not in str(error):
             raise
         return None
     params = stage.params
     model = request(task.role, getattr(params.llm, task.role), []).body["model"]
-    rate = rates(store, name, task.role, model, getattr(params.sending, task.role))
+    rate = rates(store, stage.label, task.role, model, getattr(params.sending, task.role))
     tokens = [0.0, 0.0]
     conversations = task.conversations
 
@@ -66,7 +101,6 @@ def look(store: Store, root: Path, name: str, seen: Callable[[str], None] = lamb
         count,
     )
     return Estimate(
-        name,
         len(conversations),
         len(known.pending),
         prompt_tokens=tokens[0],
@@ -76,12 +110,22 @@ def look(store: Store, root: Path, name: str, seen: Callable[[str], None] = lamb
     )
 
 
-def table(estimates: dict[str, Estimate | None]) -> str:
+def at_most(root: Path, name: str) -> int | None:
+    """Return how many rows a stage can have whose input is not built: those of the nearest input before it that is."""
+    earlier = list(INPUTS)[: list(INPUTS).index(name)] if name in INPUTS else []
+    paths = [root / ARTIFACTS[INPUTS[each]].at() for each in reversed(earlier)]
+    return next((pq.read_metadata(path).num_rows for path in paths if path.exists()), None)
+
+
+def table(root: Path, estimates: dict[tuple[str, ...], Estimate | None]) -> str:
     """Return the estimates as lines of text, with a total."""
-    lines = [f"{'stage':14}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'dollars':>11}"]
-    for name, found in estimates.items():
+    lines = [f"{'stage':32}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'dollars':>11}"]
+    for stage, found in estimates.items():
+        name = label(*stage)
         if found is None:
-            lines.append(f"{name:14}  not known before the stages before it have run")
+            rows = at_most(root, *stage[:1])
+            few = "" if rows is None else f"at most {rows:,} rows; "
+            lines.append(f"{name:32}  {few}more is known once the stages before it have run")
             continue
         mark = "" if found.known else "  at most: no reply seen yet"
         lines.append(_line(name, found.rows, found.to_ask, found.prompt_tokens, found.reply_tokens, found.usd) + mark)
@@ -100,4 +144,4 @@ def table(estimates: dict[str, Estimate | None]) -> str:
 
 
 def _line(name: str, rows: int, to_ask: int, prompt: float, reply: float, usd: float) -> str:
-    return f"{name:14}{rows:>9,}{to_ask:>9,}{prompt:>15,.0f}{reply:>15,.0f}{usd:>11,.2f}"
+    return f"{name:32}{rows:>9,}{to_ask:>9,}{prompt:>15,.0f}{reply:>15,.0f}{usd:>11,.2f}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from star1.params import Teacher
 
 Messages = list[dict[str, str]]
+_exact = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class Request:
     def key(self) -> str:
         """64 hex digits of the SHA-256 of role, body and sample; the same request has the same key everywhere."""
         body = self.body if self.keyed is None else self.body | {"messages": self.keyed}
-        parts = [self.role, body, self.sample]
-        exact = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        exact = _exact([self.role, body, self.sample])
         return hashlib.sha256(exact.encode("utf-8", "surrogatepass")).hexdigest()
 
     @cached_property

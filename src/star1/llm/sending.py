@@ -35,7 +35,7 @@ class Sender:
         self.endpoint = getattr(sending, role)
         self.model = request(role, teacher, []).body["model"]
         self.rates = rates(store, stage, role, self.model, self.endpoint)
-        self.budget = Budget(self.rates, sending.budget_usd)
+        self.budget = Budget(self.rates, sending.budget_usd, store)
         self.again: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
         self._unanswered: list[Request] = []
@@ -63,16 +63,18 @@ class Sender:
             line += f"; {failed:,} failed before and are not asked again (STAR1_RETRY_FAILURES=1 asks)"
         print(line, flush=True)
 
-    def run(self, talks: Iterator[Talk[T]], total: int, over: Callable[[Talk[T]], None], again: set[str]) -> None:
-        """Lead each talk to its end and tell `over`. Requests whose key is in `again` are sent although remembered.
+    def run(
+        self, talk: Callable[[str], Talk[T]], row_ids: list[str], over: Callable[[Talk[T]], None], again: set[str]
+    ) -> None:
+        """Lead each row's talk to its end and tell `over`. Requests with a key in `again` are sent although remembered.
 
         Raises UserError where no retry helps, the budget is reached or the endpoint is down; what came is kept.
         """
         self.again = again
-        if not total:
+        if not row_ids:
             return
         failed = 0
-        with tqdm(total=total, desc=self.stage, unit="row", disable=None) as bar:
+        with tqdm(total=len(row_ids), desc=self.stage, unit="row", disable=None) as bar:
 
             def ended(talk: Talk[T]) -> None:
                 nonlocal failed
@@ -83,7 +85,8 @@ class Sender:
                 bar.update()
 
             try:
-                asyncio.run(self._batch(talks, ended) if self.endpoint.mode == "batch" else self._online(talks, ended))
+                batched = self.endpoint.mode == "batch"
+                asyncio.run(self._batch(talk, row_ids, ended) if batched else self._online(map(talk, row_ids), ended))
             finally:
                 print(f"{self.stage}: {self._spent(failed)}", flush=True)
 
@@ -124,10 +127,10 @@ class Sender:
         if problems:
             raise problems[0]
 
-    async def _batch(self, talks: Iterator[Talk[T]], over: Callable[[Talk[T]], None]) -> None:
+    async def _batch(self, talk: Callable[[str], Talk[T]], row_ids: list[str], over: Callable[[Talk[T]], None]) -> None:
         from star1.llm.batch import run
 
-        await run(self, talks, over)
+        await run(self, talk, row_ids, over)
 
     async def _reply(self, client: Any, pace: Pace, request: Request, wait: bool) -> dict[str, Any] | None:
         """Return the remembered reply, or send; None where somebody else is about to have it and `wait` is false."""
@@ -161,6 +164,7 @@ class Sender:
             self.again.discard(request.key)
             self._in_a_row = 0
             return
+        self.again.discard(request.key)
         self.refused[request.key] = reply
         self._unanswered.append(request)
         self._in_a_row += 1

@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from star1 import artifacts
+from star1 import artifacts, policies
 from star1.quality.suites import expectations
 
 IDLE_S = 60  # without a question for so long, the process ends
@@ -36,7 +36,7 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
             for field in first:
                 columns[f"{name}.{field}"] = [value[field] for value in frame[name]]
         elif isinstance(first, list):
-            columns[name] = [" | ".join(value) for value in frame[name]]
+            columns[name] = [None if value is None else " | ".join(value) for value in frame[name]]
         else:
             columns[name] = frame[name]
     return pd.DataFrame(columns)
@@ -161,6 +161,7 @@ def main(place: Path) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         import great_expectations.expectations  # noqa: F401  (3 s, while the stage works)
 
+        policies.names()  # read now and kept: the checkout that this runs from may be gone before the gate is
         serve(listener)
         place.unlink(missing_ok=True)
 

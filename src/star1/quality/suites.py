@@ -10,7 +10,7 @@ from star1.policies import names as policy_names
 MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 ID = r"^[0-9a-f]{16}$"
 RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
-VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated"]
+VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]
 
 
 def expectations(artifact: str, columns: list[str]) -> list[Any]:
@@ -109,7 +109,12 @@ def _lineage(gxe: Any) -> list[Any]:
 
 
 def _failures(gxe: Any) -> list[Any]:
-    return [*_identified(gxe), gxe.ExpectColumnValuesToBeBetween(column="attempts", min_value=1), *_text(gxe, "reason")]
+    return [
+        *_text(gxe, "id"),  # of a row or, where a judge was asked, of a part of a reply
+        *_unique("id")(gxe),
+        gxe.ExpectColumnValuesToBeBetween(column="attempts", min_value=1),
+        *_text(gxe, "reason"),
+    ]
 
 
 def _generations(gxe: Any) -> list[Any]:

@@ -12,6 +12,7 @@ SUITES = {
     "reasoning": "Reasoning accuracy",
 }
 LABELS = {"lookalike": "look-alikes", "plain": "plain questions", "all": "all prompts"}
+PARTS = {"thinking": "thoughts alone, by the guard", "answer": "answers alone, by the guard"}
 OUTCOMES = {"safety": "Harmful questions", "reasoning": "Reasoning tasks"}
 
 
@@ -77,6 +78,8 @@ def finding(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
                 rows.append(("change", "change", (part, name, "change")))
         if part == "benchmarks":
             rows += [("average", "average", ("average",)), ("change", "change", ("change",))]
+        for name in dict.fromkeys(name for result in of_model.values() for name in result.get("parts", {})):
+            rows.append((PARTS[name], "share", ("parts", name)))
         filled = [
             {
                 "title": title,
