@@ -59,13 +59,24 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
 @app.command()
 def estimate(
-    stages: Annotated[list[str] | None, typer.Argument(help="Stages that ask a teacher; all of them if none.")] = None,
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages that ask a teacher, all of them if none; or train.")
+    ] = None,
 ) -> None:
-    """Say what the pending model calls will take: calls, tokens and dollars, by stage. Sends nothing."""
-    from star1.llm.pending import STAGES, look, table
+    """Say what the pending model calls will take: calls, tokens and dollars, by stage. Sends nothing.
 
-    with _store() as store:
-        typer.echo(table({name: look(store, Path(), name) for name in stages or STAGES}))
+    `train` stands for the fine-tuning: tokens, steps and arithmetic of each run, memory of each way of launching it.
+    """
+    teachers = [name for name in stages or () if name != "train"]
+    if teachers or not stages:
+        from star1.llm.pending import STAGES, look, table
+
+        with _store() as store:
+            typer.echo(table({name: look(store, Path(), name) for name in teachers or STAGES}))
+    if stages and "train" in stages:
+        from star1.training_estimate import report
+
+        typer.echo(report(Path()))
 
 
 @responses.command()

@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from ruamel.yaml import YAML
-from transformers import AutoModelForCausalLM
 
 from tests.imports import ROOT
 from tests.training.launched import BUDGETS, STEPS
