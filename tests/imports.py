@@ -18,6 +18,7 @@ PLUMBING = {
     "src/star1/tracking.py",
     "src/star1/training/checkpoints.py",
     "src/star1/training/launch.py",
+    "src/star1/training/memory.py",
     "src/star1/llm/batch.py",
     "src/star1/llm/batch_files.py",
     "src/star1/llm/budget.py",

@@ -59,14 +59,25 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
 @app.command()
 def estimate(
-    stages: Annotated[list[str] | None, typer.Argument(help="Stages that ask a model; all of them if none.")] = None,
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages that ask a model, all of them if none; or train.")
+    ] = None,
 ) -> None:
-    """Say what the pending model calls will take: calls, tokens and dollars, by stage. Sends nothing."""
-    from star1.llm import pending
+    """Say what the pending model calls will take: calls, tokens and dollars, by stage. Sends nothing.
 
-    with _store() as store:
-        asking = pending.stages(Path(), stages or pending.STAGES)
-        typer.echo(pending.table(Path(), {stage: pending.look(store, Path(), *stage) for stage in asking}))
+    `train` stands for the fine-tuning: tokens, steps and arithmetic of each run, memory of each way of launching it.
+    """
+    names = [name for name in stages or () if name != "train"]
+    if names or not stages:
+        from star1.llm import pending
+
+        with _store() as store:
+            asking = pending.stages(Path(), names or pending.STAGES)
+            typer.echo(pending.table(Path(), {stage: pending.look(store, Path(), *stage) for stage in asking}))
+    if stages and "train" in stages:
+        from star1.training_estimate import report
+
+        typer.echo(report(Path()))
 
 
 @responses.command()

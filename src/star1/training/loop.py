@@ -23,6 +23,7 @@ from star1.training import checkpoints as kept
 from star1.training.engine import Engine, accelerator_for
 from star1.training.examples import Example
 from star1.training.launch import Launch, check_world
+from star1.training.memory import largest_row, read_shape, require_fit
 from star1.training.optimizer import learning_rate
 from star1.training.packing import lay_out, tensors
 
@@ -73,12 +74,16 @@ def finetune(
 
     Every rank calls this; the main one logs and saves. A run that was stopped goes on from its last checkpoint below
     `checkpoints`. Returns the curve, one entry a step. Raises UserError where the launch does not fit the batch, the
-    device's memory is too small, or the loss is not finite.
+    device's memory is too small (where that is certain, before weights are loaded), or the loss is not finite.
     """
     check_world(launch, settings.batch)
+    shape = read_shape(base)
     set_seed(settings.seed)
     disable_progress_bar()  # of the loading of weights; the loop has its own
     accelerator = accelerator_for(launch, settings)
+    lengths = [len(example.input_ids) for example in examples]
+    row = largest_row(lengths, presentation_order(len(examples), settings.seed), launch, settings, steps)
+    require_fit(accelerator, launch, settings, shape, row, max(lengths))
     folder = checkpoints / kept.run_key(base, examples, settings, steps)
     try:
         with kept.held(folder, accelerator.is_main_process):

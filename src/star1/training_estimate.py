@@ -1,0 +1,145 @@
+"""`star1 estimate train`: what the runs are made of, and what each way of launching them takes of its devices."""
+
+from dataclasses import dataclass, fields
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from sys import maxsize
+from typing import TYPE_CHECKING
+
+from star1.artifacts import read
+from star1.params import load
+
+if TYPE_CHECKING:
+    from star1.params import Params, Run, Training
+    from star1.training.launch import Launch
+    from star1.training.memory import Memory, Shape
+
+# An H200's matrix units in bfloat16, and the share of them that was measured with this loop: 50 to 60 %.
+PEAK_FLOPS, SHARE = 790e12, 0.5
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a run will be: the lengths of its sequences in tokens, after and before truncation, and its steps."""
+
+    lengths: list[int]
+    whole: list[int]
+    steps: int
+
+
+def report(root: Path) -> str:
+    """Return both tables as text; a line says what is missing where the base model or a run's rows are not built."""
+    params = load(root / "params.yaml")
+    base = root / "models/base"
+    if not (base / "config.json").exists():
+        return (
+            "Neither tokens nor memory are known before models/base is there: `dvc repro base` builds it, "
+            "`dvc pull models/base` fetches it."
+        )
+    from star1.training.memory import read_shape
+
+    shape = read_shape(base)
+    runs = {name: prospect(root, run, params) for name, run in params.runs.items()}
+    known = [run for run in runs.values() if not isinstance(run, str)]
+    return f"{_runs_table(runs, shape, params.train)}\n\n{_memory_table(root, known, shape, params.train)}"
+
+
+def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
+    """Tokenise a run's rows as the training will; return the name of what is not built where that cannot be done."""
+    for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
+        if not (root / path).exists():
+            return path
+    from transformers import AutoTokenizer
+
+    from star1.training.examples import encode_all
+    from star1.training.loop import steps_for
+    from star1.training.rows import training_rows
+
+    rows = read(root / f"data/{run.data}.parquet", columns=["id", "question", "response"])
+    counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))
+    tokenizer = AutoTokenizer.from_pretrained(root / "models/base")
+    examples = encode_all(tokenizer, training_rows(rows, run, params.train.seed), maxsize)
+    whole = [len(example.input_ids) for example in examples]
+    return Prospect(
+        lengths=[min(length, params.train.max_tokens) for length in whole],
+        whole=whole,
+        steps=steps_for(counted, run.epochs, params.train.batch),
+    )
+
+
+def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "Training") -> str:
+    from star1.training.loop import presentation_order
+
+    lines = [
+        f"{'run':20}{'rows':>8}{'mean tokens':>13}{'longest':>9}{'truncated':>11}{'steps':>7}{'petaFLOP':>12}"
+        f"{'hours':>8}"
+    ]
+    for name, run in runs.items():
+        if isinstance(run, str):
+            lines.append(f"{name:20}  not known before {run} is built: `dvc repro {run}`")
+            continue
+        rows = len(run.lengths)
+        truncated = sum(length > settings.max_tokens for length in run.whole)
+        shown = [run.lengths[n] for n in islice(presentation_order(rows, settings.seed), run.steps * settings.batch)]
+        flops = shape.flops(sum(shown), sum(length * length for length in shown))
+        lines.append(
+            f"{name:20}{rows:>8,}{sum(run.lengths) / rows:>13,.1f}{max(run.lengths):>9,}{truncated:>11,}{run.steps:>7,}"
+            f"{flops / 1e15:>12,.3f}{flops / (SHARE * PEAK_FLOPS) / 3600:>8.2g}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            f"hours: of one GPU at {SHARE:.0%} of {PEAK_FLOPS / 1e12:.0f} TFLOP/s, about an H200's in bfloat16; other "
+            "devices' speed is not known here.",
+        ]
+    )
+
+
+def _memory_table(root: Path, runs: list[Prospect], shape: "Shape", settings: "Training") -> str:
+    from star1.training.launch import read_launch
+    from star1.training.loop import presentation_order
+    from star1.training.memory import GIB, Memory, largest_row, memory
+
+    rows = "their largest rows" if runs else f"rows of {settings.micro_batch_tokens:,} tokens, no run's being known"
+    parts = [field.name for field in fields(Memory) if field.name != "host"]
+    lines = [
+        f"Memory at the peak in GiB a device, {shape.parameters / 1e6:,.1f} million parameters in "
+        f"{settings.precision}, {rows}, gradient checkpointing {'on' if settings.gradient_checkpointing else 'off'}:",
+        f"{'launch':15}{'devices':>8}" + "".join(f"{name:>12}" for name in parts) + f"{'total':>9}",
+    ]
+    for path in sorted((root / "configs").glob("*.yaml")):
+        launch = read_launch(path)
+        start = f"{launch.name:15}{launch.processes:>4} {'CPU' if launch.cpu else 'GPU'}"
+        if settings.batch % launch.processes:
+            lines.append(f"{start}  train.batch {settings.batch} does not divide by {launch.processes} processes")
+            continue
+        tokens = max(
+            (
+                largest_row(r.lengths, presentation_order(len(r.lengths), settings.seed), launch, settings, r.steps)
+                for r in runs
+            ),
+            default=settings.micro_batch_tokens,
+        )
+        found = memory(shape, launch, settings, tokens)
+        sizes = "".join(f"{getattr(found, part) / GIB:>12,.2f}" for part in parts)
+        lines.append(f"{start}{sizes}{found.total / GIB:>9,.2f}  {_verdict(launch, found)}")
+    return "\n".join(lines)
+
+
+def _verdict(launch: "Launch", found: "Memory") -> str:
+    """Say whether a launch fits this machine, or, where its GPUs are not here, which it needs."""
+    import torch
+
+    from star1.training.memory import GIB, available
+
+    local = launch.processes // launch.machines
+    on_host = f", and {ceil(found.host * local / GIB):,} GiB of each machine's memory" if launch.offload else ""
+    room = available(launch)
+    if room is None:
+        return f"needs {ceil(found.total / GIB):,} GiB a GPU{on_host}"
+    if not launch.cpu and torch.cuda.device_count() < local:
+        return f"needs {local} GPUs of {ceil(found.total / GIB):,} GiB, {torch.cuda.device_count()} here{on_host}"
+    if found.total > room:
+        return f"does not fit: {room / GIB:,.1f} GiB are there{on_host}"
+    return f"fits{on_host}"
