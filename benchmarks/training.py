@@ -6,7 +6,8 @@ for ours alone, and the rival keeps its state in bfloat16; `--rival float32` giv
 
 Weights are random, sequences made up. Every loop runs in a process of its own. Speed is that of all steps but the
 first; floating-point operations are counted as star1.training.memory.Shape.flops says, without those that gradient
-checkpointing does again, and without padding: 6 a token and parameter, and causal attention.
+checkpointing does again, and without padding: 6 a token and parameter, and causal attention. That is 9.4 GFLOP a token
+for 1.5B and 42.7 for 7B, so that 790 TFLOP/s would be 84,000 and 18,500 tokens a second.
 """
 
 import argparse
