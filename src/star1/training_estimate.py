@@ -46,10 +46,10 @@ def report(root: Path) -> str:
 
 
 def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
-    """Tokenise a run's rows as the training will; return the name of what is not built where that cannot be done."""
+    """Tokenise a run's rows as the training will; return why not where that cannot be done."""
     for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
         if not (root / path).exists():
-            return path
+            return f"not known before {path} is there: `dvc repro` builds it, `dvc pull` fetches it"
     from transformers import AutoTokenizer
 
     from star1.training.examples import encode_all
@@ -57,6 +57,8 @@ def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
     from star1.training.rows import training_rows
 
     rows = read(root / f"data/{run.data}.parquet", columns=["id", "question", "response"])
+    if rows.empty:
+        return f"data/{run.data}.parquet has no rows"
     counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))
     tokenizer = AutoTokenizer.from_pretrained(root / "models/base")
     examples = encode_all(tokenizer, training_rows(rows, run, params.train.seed), maxsize)
@@ -77,7 +79,7 @@ def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "Tr
     ]
     for name, run in runs.items():
         if isinstance(run, str):
-            lines.append(f"{name:20}  not known before {run} is built: `dvc repro {run}`")
+            lines.append(f"{name:20}  {run}")
             continue
         rows = len(run.lengths)
         truncated = sum(length > settings.max_tokens for length in run.whole)

@@ -1,5 +1,7 @@
 """Rows: every sequence once, under the budget, as many on every rank; and no token sees another sequence."""
 
+from itertools import pairwise, product
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 from star1.training.attention import PACKED
 from star1.training.examples import IGNORED, Example
 from star1.training.loss import SequenceLoss
-from star1.training.packing import lay_out, tensors
+from star1.training.packing import ROW_COST, lay_out, tensors
 
 steps = st.integers(1, 4).flatmap(
     lambda ranks: st.tuples(
@@ -36,6 +38,22 @@ def test_every_sequence_is_laid_once_under_the_budget(step: tuple[int, list[int]
 def test_packed_rows_are_balanced(lengths: list[int]) -> None:
     loads = [sum(lengths[i] for i in row) for row in lay_out(lengths, 8192, 1, True)[0]]
     assert max(loads) - min(loads) <= max(lengths)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1500))
+def test_no_way_of_cutting_takes_less(lengths: list[int], tokens: int) -> None:
+    (rows,) = lay_out(lengths, tokens, ranks=1, packed=False)
+    assert sorted(i for row in rows for i in row) == list(range(len(lengths)))
+    taken = sum(len(row) * max(lengths[i] for i in row) + ROW_COST for row in rows)
+    falling = sorted(lengths, reverse=True)
+    costs = []
+    for inner in product([False, True], repeat=len(lengths) - 1):
+        cuts = [0, *(place for place, cut in enumerate(inner, 1) if cut), len(lengths)]
+        sizes = [(b - a, falling[a]) for a, b in pairwise(cuts)]
+        if all(count == 1 or count * longest <= tokens for count, longest in sizes):
+            costs.append(sum(count * longest + ROW_COST for count, longest in sizes))
+    assert taken == min(costs)
 
 
 def model(attention: str) -> SequenceLoss:

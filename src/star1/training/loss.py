@@ -33,14 +33,15 @@ class _CrossEntropy(torch.autograd.Function):
         for start in range(0, len(targets), CHUNK):
             chunk = slice(start, start + CHUNK)
             logits = (hidden[chunk] @ weight.T).float()
-            of_target = logits.gather(1, targets[chunk, None])
-            normaliser = logits.logsumexp(dim=1, keepdim=True)
-            losses[chunk] = (normaliser - of_target).squeeze(1)
-            hits[chunk] = (logits.argmax(dim=1) == targets[chunk]).float()
+            target, share = targets[chunk, None], shares[chunk, None]
+            of_target = logits.gather(1, target)
+            largest, likeliest = logits.max(dim=1, keepdim=True)
+            exponentials = logits.sub_(largest).exp_()
+            normaliser = exponentials.sum(dim=1, keepdim=True)
+            losses[chunk] = (normaliser.log() + largest - of_target).squeeze(1)
+            hits[chunk] = (likeliest == target).float().squeeze(1)
             # d loss / d logits = (softmax - one at the target) / tokens of the sequence
-            to_logits = logits.sub_(normaliser).exp_()
-            to_logits.scatter_add_(1, targets[chunk, None], -torch.ones_like(of_target))
-            to_logits = to_logits.mul_(shares[chunk, None]).to(hidden.dtype)
+            to_logits = exponentials.mul_(share / normaliser).scatter_add_(1, target, -share).to(hidden.dtype)
             to_hidden[chunk] = to_logits @ weight
             to_weight += to_logits.T @ hidden[chunk]
         ctx.save_for_backward(to_hidden, to_weight.to(weight.dtype))

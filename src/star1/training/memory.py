@@ -118,6 +118,9 @@ def memory(shape: Shape, launch: Launch, settings: "Training", tokens: int) -> M
       a bucket of BUCKET elements, and ZeRO-3 up to LIVE gathered parameters;
     - offload moves the n-th of gradients and state to the host, with a master copy and float32 gradients.
 
+    Among the tensors alive between backward and step in two processes on a CPU (10M parameters; deepspeed 0.19.8)
+    these were found to the byte but for padding and scalars, float32 gradients on the host aside.
+
     Activations are what autograd keeps for the way back, in bytes a token and layer, where a = attention, k = kv,
     m = mlp and h = hidden: the input and output of two norms, query, key, value and output of attention, and the input,
     gate and up of the MLP's product: b (4h + 2a + 2k + 3m) on a GPU, with the Liger kernels of the gpu extra. Without
@@ -125,21 +128,22 @@ def memory(shape: Shape, launch: Launch, settings: "Training", tokens: int) -> M
     8h + b (4h + 2a + 2k + 4m). With gradient checkpointing: b h a layer, and one layer whole.
 
     The loss has V times h float32 for the head's gradient and as many in the weights' type, and for CHUNK tokens
-    float32 logits, with a copy inside logsumexp (loss.py). The optimizer's step needs 8 bytes for each element of
-    the largest parameter, when activations are gone; that is not counted.
+    float32 logits, with a copy in the weights' type if that is another (loss.py). The optimizer's step needs 8 bytes
+    for each element of the largest parameter, when activations are gone; that is not counted.
 
-    Measured on one H200 (torch 2.11, transformers 5.17, liger-kernel 0.8.5), against this, GiB, rows as full as named:
+    Measured on one H200 with the forerunner of this loop (torch 2.11, transformers 5.17, liger-kernel 0.8.5), against
+    this, in GiB, rows as full as named:
 
-        1.78B, bfloat16, rows of 28K                           87    85.2   -2 %
-        1.78B, bfloat16, rows of 56K, checkpointing            37    39.3   +6 %
-        7.6B,  bfloat16, rows of 14K, checkpointing           125   124.0   -1 %
+        1.78B, bfloat16, rows of 28K                           87    84.6   -3 %
+        1.78B, bfloat16, rows of 56K, checkpointing            37    38.7   +5 %
+        7.6B,  bfloat16, rows of 14K, checkpointing           125   123.4   -1 %
 
     Earlier loops with float32 weights under autocast, which no setting brings back, and a loss that computed its logits
     twice, took 88 (rows of 16K), 75 (with Liger kernels), 74 (compiled) and 46 (rows of 24K, padded, checkpointing).
-    Pure float32 as here keeps 4 bytes where autocast mostly keeps 2: 114.1, 93.5, 93.5 and 39.6, so +30, +25, +26
-    and -14 %. On a CPU (torch 2.13), 10M parameters in rows of 4,000: +1 to -3 % in float32, -7 % in bfloat16, +16 %
-    and +2 % with checkpointing, where glibc gives freed memory back (MALLOC_MMAP_THRESHOLD_=65536); as it comes, it
-    holds on to 10 to 40 % more.
+    Pure float32 as here keeps 4 bytes where autocast mostly keeps 2: 113.0, 92.3, 92.3 and 38.5, so +28, +23, +25
+    and -16 %. On a CPU (torch 2.13), 10M parameters in two rows of 4,000 a step: -3 % in float32, -9 % in bfloat16, +6
+    and -3 % with checkpointing, where glibc gives freed memory back (MALLOC_MMAP_THRESHOLD_=65536). As it comes it
+    held on to 14 to 19 % more, and with checkpointing to twice as much.
     """
     b = 2 if settings.precision == "bfloat16" else 4
     n, everything = launch.processes, shape.parameters
@@ -154,6 +158,7 @@ def memory(shape: Shape, launch: Launch, settings: "Training", tokens: int) -> M
         buffers += gradients
     if launch.zero_stage == 3:
         buffers += b * min(LIVE, everything)
+    logits = 6 if b == 2 else 4
     host = 0.0
     if launch.offload:
         host = gradients + 16 * everything / of_rest
@@ -164,7 +169,7 @@ def memory(shape: Shape, launch: Launch, settings: "Training", tokens: int) -> M
         state=state,
         buffers=buffers,
         activations=tokens * _activations(shape, b, not launch.cpu, settings.gradient_checkpointing),
-        loss=shape.vocabulary * (shape.hidden * (4 + b) + min(CHUNK, tokens) * 8) + 2 * b * shape.hidden * tokens,
+        loss=shape.vocabulary * (shape.hidden * (4 + b) + min(CHUNK, tokens) * logits) + 2 * b * shape.hidden * tokens,
         host=host,
     )
 

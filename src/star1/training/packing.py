@@ -13,6 +13,8 @@ import torch
 
 from star1.training.examples import IGNORED, Example
 
+ROW_COST = 32  # what a forward pass costs beside its tokens, as so many of them: 5 ms on a CPU at the miniature's size
+
 
 @dataclass(frozen=True)
 class Row:
@@ -64,11 +66,19 @@ def _packed(longest_first: list[int], lengths: Sequence[int], tokens: int, ranks
 
 
 def _padded(longest_first: list[int], lengths: Sequence[int], tokens: int, ranks: int) -> list[list[list[int]]]:
-    """Like lengths side by side: dealt out in turn, cut where the first rank's, the longest, reach the budget."""
+    """Like lengths side by side: dealt out in turn, and cut where the first rank's, the longest, take least, padding
+    and ROW_COST counted: cheapest[a] is the cost of all from place a on, and where the row that starts there ends."""
     hands = [longest_first[rank::ranks] for rank in range(ranks)]
+    longest = [lengths[i] for i in hands[0]]
+    cheapest = [(0, 0)] * (len(longest) + 1)
+    for a in reversed(range(len(longest))):
+        most = a + max(1, tokens // longest[a])
+        cheapest[a] = min(
+            (longest[a] * (b - a) + ROW_COST + cheapest[b][0], b) for b in range(a + 1, min(most, len(longest)) + 1)
+        )
     cuts = [0]
-    while cuts[-1] < len(hands[0]):
-        cuts.append(cuts[-1] + max(1, tokens // lengths[hands[0][cuts[-1]]]))
+    while cuts[-1] < len(longest):
+        cuts.append(cheapest[cuts[-1]][1])
     return [[hand[a:b] for a, b in pairwise(cuts)] for hand in hands]
 
 
