@@ -38,7 +38,8 @@ def run_key(base: Path, examples: list[Example], settings: "Training", steps: in
     digest.update(json.dumps(decides, sort_keys=True).encode())
     for example in examples:
         digest.update(json.dumps([example.input_ids, example.labels]).encode())
-    for path in [*sorted(Path(__file__).parent.glob("*.py")), *sorted(base.iterdir())]:
+    files = (path for path in base.rglob("*") if path.is_file())
+    for path in [*sorted(Path(__file__).parent.glob("*.py")), *sorted(files)]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
