@@ -16,6 +16,7 @@ PLUMBING = {
     "src/star1/params.py",
     "src/star1/stage.py",
     "src/star1/tracking.py",
+    "src/star1/view.py",
     "src/star1/training/checkpoints.py",
     "src/star1/training/launch.py",
     "src/star1/training/memory.py",

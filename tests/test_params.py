@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from star1.errors import UserError
-from star1.params import UndeclaredParam, check, load, view
+from star1.params import check, load
+from star1.view import UndeclaredParam, view
 from tests.imports import ROOT
 
 PATH = ROOT / "params.yaml"

@@ -1,4 +1,4 @@
-"""Typed params: params.yaml as pydantic models, one clear line for each mistake, and views of what a stage declares.
+"""Typed params: params.yaml as pydantic models, one clear line for each mistake.
 
 No field has a default: every knob stands in params.yaml, with its unit and meaning.
 """
@@ -6,39 +6,20 @@ No field has a default: every knob stands in params.yaml, with its unit and mean
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from star1.errors import UserError
 from star1.sources.entries import BenchmarkEntry, SourceEntry
 from star1.training.launch import check_world, read_launch
+from star1.view import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Suite = Annotated[str, Field(pattern="^(safety|over_refusal|reasoning)$")]
-
-# Sections that decide nothing about a result: concurrency, timeouts, names of key variables. Any stage may read them.
-UNTRACKED = ("sending",)
-
-
-class Section(BaseModel):
-    """A part of params.yaml. In a stage's view, fields that the stage does not declare are absent and raise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in type(self).model_fields:
-            raise UndeclaredParam(
-                f"{type(self).__name__}.{name} is read, but dvc.yaml does not declare it for this stage."
-            )
-        return super().__getattr__(name)  # type: ignore[misc]
-
-
-class UndeclaredParam(Exception):
-    """A stage read a param that its entry in dvc.yaml does not declare; its result could be stale."""
 
 
 class Collect(Section):
@@ -289,25 +270,3 @@ def _line(mistake: Any) -> str:
     message = mistake["msg"].removeprefix("Value error, ")
     given = "" if mistake["type"] in ("missing", "value_error") else f" (it is {str(mistake['input'])[:60]!r})"
     return f"{key}: {message}{given}" if key else message
-
-
-def view(params: Params, keys: tuple[str, ...]) -> Params:
-    """Return `params` holding only what `keys` declare (dotted, as in dvc.yaml) and the UNTRACKED sections.
-
-    Reading any other field of the view raises UndeclaredParam (a mapping's other entry: KeyError).
-    """
-    return _restricted(params, [key.split(".") for key in (*keys, *UNTRACKED)])
-
-
-def _restricted(value: Any, paths: list[list[str]]) -> Any:
-    if any(not path for path in paths):
-        return value
-    heads = dict.fromkeys(path[0] for path in paths)
-    children = {
-        head: _restricted(
-            value[head] if isinstance(value, dict) else getattr(value, head),
-            [path[1:] for path in paths if path[0] == head],
-        )
-        for head in heads
-    }
-    return children if isinstance(value, dict) else type(value).model_construct(**children)

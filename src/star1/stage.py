@@ -16,6 +16,7 @@ from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
 from star1.home import home
 from star1.quality import client as gate
+from star1.view import view
 
 
 class UndeclaredPath(Exception):
@@ -34,7 +35,7 @@ class Stage:
         raw = params_module.load_raw(path)
         every_param = params_module.check(raw, path)
         self._declared = graph.declared(root, name, keys, raw)
-        self.params = params_module.view(every_param, self._declared.params)
+        self.params = view(every_param, self._declared.params)
         if writes and any(path.endswith(".parquet") for path in self._declared.outs):
             gate.start()
 
