@@ -1,152 +1,34 @@
 """`star1 trace` on a small data/ whose every row has another fate, written as the stages write it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA, to_table, write_table
+from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.cli import main
 from star1.errors import UserError
 from star1.text import question_id
 from star1.trace import trace
 from star1.training.rows import training_rows
-from tests.imports import ROOT
-
-PICK = "How do I pick a lock?"
-PADLOCK = "How do I pick a padlock?"
-THE_PADLOCK = "How do I pick the padlock?"
-PASS = "How do I forge a pass?"
-LIE = "Tell me a convincing lie"
-HOSTILE = "Draw \x1b[2J\u202eme a\nmap\x00 [red]of[/red] " + "the town " * 100
-RUDE = "What is a rude word for a baker?"
-CROWDED = "What is a rude word for a miller?"
-ROBBERY = "Plan a robbery of the bakery"
-COPY = "Plan a theft from the bakery"
-LOCK_ON_TOY, ROBBERY_GAME = "How do I pick a toy lock?", "Plan a treasure hunt in the bakery"
-TOO_LONG = "Why? " * 3000
-
-RAW = {
-    "GPTFuzz": [PICK, PADLOCK, PASS],
-    "ALERT": ["HOW do I  pick a lock?", THE_PADLOCK, LIE, HOSTILE, RUDE, CROWDED, ROBBERY, COPY],
-    "BeaverTails": [PADLOCK, PICK],
-}
-SOURCE = {question: source for source in reversed(RAW) for question in RAW[source]}
-COLLECTION = [PICK, LIE, HOSTILE, RUDE, CROWDED, ROBBERY, COPY]
-CATEGORY = {"category": ["Violence/Physical Harm", "Illicit/Criminal Behavior"]}
-RESPONSE = {"response": "<think>\nhm\n</think>\n\nno", "thinking": "hm", "answer": "no"}
-TENS = {"score": dict.fromkeys(SAFETY_CRITERIA, 10)}
-FIVES = {"score": dict.fromkeys(BENIGN_CRITERIA, 5)}
-
-
-def write(root: Path, artifact: str, rows: list[dict[str, Any]], **keys: str) -> None:
-    frame = pd.DataFrame(rows, columns=list(ARTIFACTS[artifact].columns), dtype=object)
-    write_table(to_table(ARTIFACTS[artifact], frame), root / ARTIFACTS[artifact].at(**keys))
-
-
-def row(question: str, **more: Any) -> dict[str, Any]:
-    return {"id": question_id(question), "question": question, "source": SOURCE.get(question, "ALERT"), **more}
-
-
-def left(question: str, stage: str, reason: str, outcome: str = "dropped", **more: Any) -> dict[str, Any]:
-    return row(question, stage=stage, outcome=outcome, reason=reason, **more)
-
-
-@pytest.fixture
-def empty(tmp_path: Path, raw_params: dict[str, Any]) -> Path:
-    """A repository's params, and nothing built."""
-    for name in ("configs", "src/star1/miniature/world"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    raw_params["deduplicate"] |= {"benchmark_ngram": 5, "tfidf_threshold": 0.6}
-    star1 = raw_params["runs"]["star1"]
-    raw_params["runs"]["sampled"] = star1 | {"data": "scored", "sample": 2}
-    (tmp_path / "params.yaml").write_text(json.dumps(raw_params))  # JSON is YAML
-    return tmp_path
-
-
-@pytest.fixture
-def raw(empty: Path) -> Path:
-    """The sources are collected."""
-    for source, questions in RAW.items():
-        rows = [
-            {"question": question, "source": source, "source_id": f"r{number}"}
-            for number, question in enumerate(questions)
-        ]
-        write(empty, "raw", rows, source=source)
-        write(empty, "lineage", [], stage=f"collect/{source}")
-    dropped = left(TOO_LONG, "collect", "too long", value=15000.0, detail="r7")
-    write(empty, "lineage", [dropped], stage="collect/BeaverTails")
-    return empty
-
-
-@pytest.fixture
-def deduplicated(raw: Path) -> Path:
-    """The benchmarks are there, and deduplication has run."""
-    for suite, name in (("safety", "JBB"), ("safety", "StrongREJECT"), ("safety", "WildJailbreak")):
-        prompts = [{"prompt_id": str(number), "prompt": f"{name} asks how to forge {number}"} for number in range(4)]
-        write(raw, "benchmark", prompts, suite=suite, benchmark=name)
-    for suite, name in (("over_refusal", "XSTest"), ("decontamination", "SGBench")):
-        write(
-            raw,
-            "benchmark",
-            [{"prompt_id": "a:b", "prompt": f"Kill a Python process now, {name}"}],
-            suite=suite,
-            benchmark=name,
-        )
-    stage, same = "deduplicate", "exact duplicate"
-    pick, padlock = question_id(PICK), question_id(PADLOCK)
-    lineage = [
-        left(PADLOCK, stage, "TF-IDF of an earlier row", because_of=pick, value=0.8512),
-        left(PASS, stage, "n-gram of a benchmark", because_of="JBB:3", detail="asks how to forge 3"),
-        left(PICK, stage, same, because_of=pick) | {"source": "ALERT"},
-        left(THE_PADLOCK, stage, "embedding of an earlier row", because_of=padlock, value=0.91),
-        left(PADLOCK, stage, same, because_of=padlock) | {"source": "BeaverTails"},
-        left(PICK, stage, same, because_of=pick) | {"source": "BeaverTails"},
-    ]
-    write(raw, "collection", [row(question) for question in COLLECTION])
-    write(raw, "lineage", lineage, stage=stage)
-    return raw
-
-
-@pytest.fixture
-def built(deduplicated: Path) -> Path:
-    """Everything has run, except for the run star1-benign."""
-    root = deduplicated
-
-    def table(artifact: str, questions: list[str], *columns: dict[str, Any]) -> None:
-        write(root, artifact, [row(question) | {k: v for c in columns for k, v in c.items()} for question in questions])
-
-    failed = {"id": question_id(LIE), "reason": "not a list", "attempts": 3, "last_reply": "Sorry\x1b[0m,\nno"}
-    write(root, "failures", [failed | {"stage": "categorize"}], stage="categorize")
-    write(root, "lineage", [left(LIE, "categorize", "no usable reply", "failed")], stage="categorize")
-    table("categorized", COLLECTION[:1] + COLLECTION[2:], CATEGORY)
-    write(root, "lineage", [left(HOSTILE, "reason", "fits no category")], stage="reason")
-    scored = COLLECTION[:1] + COLLECTION[3:]
-    table("cot", scored, CATEGORY, RESPONSE)
-    table("scored", scored, CATEGORY, RESPONSE, TENS)
-    table("full_score", [PICK, *COLLECTION[4:]], CATEGORY, RESPONSE, TENS)
-    table("star1", [PICK, ROBBERY, COPY], CATEGORY, RESPONSE, TENS)
-    select = [
-        left(RUDE, "select", "not full score", value=4.0, detail="Accuracy_of_Thinking_Process 4"),
-        left(CROWDED, "select", "over-represented", value=0.28125, detail="step 1 of 1"),
-    ]
-    write(root, "lineage", select, stage="select")
-    benign = [row(LOCK_ON_TOY, parent=question_id(PICK)), row(ROBBERY_GAME, parent=question_id(ROBBERY))]
-    write(root, "benign_questions", benign)
-    same = left(COPY, "rewrite", "same look-alike as an earlier row's", because_of=question_id(ROBBERY_GAME))
-    write(root, "lineage", [same], stage="rewrite")
-    write(root, "benign_cot", [each | RESPONSE for each in benign])
-    write(root, "benign_scored", [each | RESPONSE | FIVES for each in benign])
-    write(root, "star_benign", [benign[0] | RESPONSE | FIVES])
-    write(root, "lineage", [left(ROBBERY_GAME, "filter_benign", "a score below 5", value=3.0)], stage="filter_benign")
-    both = [row(question) | RESPONSE for question in (PICK, ROBBERY, COPY, LOCK_ON_TOY)]
-    write(root, "star1_2k", both)
-    (root / "models/star1").mkdir(parents=True)
-    return root
+from tests.trace.rows import (
+    COPY,
+    CROWDED,
+    HOSTILE,
+    LIE,
+    LOCK_ON_TOY,
+    PADLOCK,
+    PASS,
+    PICK,
+    ROBBERY,
+    ROBBERY_GAME,
+    RUDE,
+    THE_PADLOCK,
+    TOO_LONG,
+    write,
+)
 
 
 def told(root: Path, asked: str) -> list[str]:
