@@ -27,7 +27,7 @@ def launch_file(name: str, folder: Path) -> Path:
     yaml = YAML()
     yaml.preserve_quotes = True
     content = yaml.load(ROOT / "configs" / f"{'gpus' if name == 'cpus' else name}.yaml")
-    content["num_processes"] = RANKS[name]
+    content["num_processes"] = RANKS.get(name, 2)
     content["use_cpu"] = name in ("cpu", "cpus")
     path = folder / f"{name}.yaml"
     yaml.dump(content, path)
@@ -60,7 +60,7 @@ def plain(folder: Path, family: str) -> list[float]:
     return list(plain_loop(folder / family, EXAMPLES, SETTINGS, STEPS))
 
 
-@pytest.mark.parametrize("name", RANKS)
+@pytest.mark.parametrize("name", [*RANKS, "zero3-offload"])
 def test_losses_are_the_plain_loop_s_and_the_model_is_what_was_trained(tmp_path: Path, name: str) -> None:
     families = [small_model(family, tmp_path / family).name for family in ("qwen", "llama")]
     trainings = [f"{family}-{tokens}" for family in families for tokens in BUDGETS]

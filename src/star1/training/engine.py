@@ -5,6 +5,7 @@ What the loop does with either is the same: backward over each row, one step, sa
 
 import os
 import shutil
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ def accelerator_for(launch: Launch, settings: "Training") -> Accelerator:
     accelerator = Accelerator(cpu=launch.cpu and not launch.zero_stage, mixed_precision=mixed, kwargs_handlers=handlers)
     check_started(launch, accelerator)
     if plugin := accelerator.state.deepspeed_plugin:
+        # DeepSpeed 0.19 calls what torch 2.13 has renamed: two lines of warning at every collective.
+        warnings.filterwarnings("ignore", "`torch.distributed.*deprecated", FutureWarning)
         # Rows are ours to lay out, so DeepSpeed's count of sequences a forward pass is a formality.
         plugin.deepspeed_config |= {"train_micro_batch_size_per_gpu": 1, "gradient_clipping": settings.clip}
         # torch's AdamW on the CPU too: DeepSpeed's own has to be compiled on the machine first.
@@ -51,7 +54,7 @@ class Engine:
     """A model in training. `packed` says how rows are laid out for it, `ranks` over how many processes."""
 
     def __init__(self, accelerator: Accelerator, launch: Launch, base: Path, settings: "Training") -> None:
-        self.accelerator, self.base, self.clip = accelerator, base, settings.clip
+        self.accelerator, self.base = accelerator, base
         self.ranks, self.rank = accelerator.num_processes, accelerator.process_index
         self.sharded = launch.zero_stage > 0
         self.packed = packs(accelerator.device, settings)
