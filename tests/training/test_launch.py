@@ -31,7 +31,8 @@ def test_a_file_that_is_no_launch_is_told_in_one_line(tmp_path: Path, text: str)
     assert "\n" not in str(caught.value)
 
 
-def test_what_was_not_asked_for_is_an_error() -> None:
+def test_what_was_not_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
     plain = SimpleNamespace(distributed_type=DistributedType.NO, num_processes=1, device=SimpleNamespace(type="cpu"))
     check_started(read_launch(ROOT / "configs" / "cpu.yaml"), plain)  # type: ignore[arg-type]
     for name in ("one-gpu", "gpus", "zero3"):
