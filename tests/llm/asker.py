@@ -1,4 +1,4 @@
-"""A process that asks a server about rows, to be killed: `python -m tests.llm.asker URL ROWS CONCURRENCY MODE`.
+"""A process that asks a server about rows, to be killed: `python -m tests.llm.asker URL ROWS CONCURRENCY MODE BUDGET`.
 
 It forks a child for each line on its input, so that 50 kills cost one import; says the child's pid, then its status.
 """
@@ -13,15 +13,24 @@ from star1.errors import UserError
 from star1.llm import asking, parsing
 from tests.llm.conftest import ALLOWED, rows, sending, teachers
 
+USD = 10.0
 
-def ask(url: str, count: int, concurrency: int, mode: str) -> None:
-    """Ask about the rows; write what came of each to STAR1_HOME/asked.json."""
+
+def ask(url: str, count: int, concurrency: int, mode: str, budget_usd: float | None) -> None:
+    """Ask about the rows, a million tokens for USD dollars; write what came of each to STAR1_HOME/asked.json."""
     conversations = {row_id: [{"role": "user", "content": text}] for row_id, text in rows(count).items()}
     asked = asking.ask_rows(
         "categorize",
         "classifier",
         teachers(url),
-        sending(concurrency=concurrency, mode=mode, batch_poll_s=0.02),
+        sending(
+            concurrency=concurrency,
+            mode=mode,
+            batch_poll_s=0.02,
+            input_usd=USD,
+            output_usd=USD,
+            budget_usd=budget_usd,
+        ),
         conversations,
         lambda reply: parsing.categories(reply, ALLOWED),
     )
@@ -29,14 +38,14 @@ def ask(url: str, count: int, concurrency: int, mode: str) -> None:
 
 
 def main() -> None:
-    url, count, concurrency, mode = sys.argv[1:]
+    url, count, concurrency, mode, budget = sys.argv[1:]
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
             status = 1
             os.dup2(2, 1)  # what it prints must not stand among pids
             try:
-                ask(url, int(count), int(concurrency), mode)
+                ask(url, int(count), int(concurrency), mode, float(budget) if budget else None)
                 status = 0
             except UserError as error:
                 print(error, file=sys.stderr)

@@ -17,6 +17,7 @@ from star1.llm.requests import request
 from star1.llm.store import Store
 from tests.fault_server import FaultServer
 from tests.imports import ROOT
+from tests.llm.asker import USD
 from tests.llm.conftest import rows, teachers
 
 CONCURRENCY = 8
@@ -51,8 +52,8 @@ class Asker:
 
 
 @contextmanager
-def asker(server: FaultServer, count: int, mode: str = "online") -> Iterator[Asker]:
-    command = [sys.executable, "-m", "tests.llm.asker", server.url, str(count), str(CONCURRENCY), mode]
+def asker(server: FaultServer, count: int, mode: str = "online", budget: str = "") -> Iterator[Asker]:
+    command = [sys.executable, "-m", "tests.llm.asker", server.url, str(count), str(CONCURRENCY), mode, budget]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     with subprocess.Popen(
         command,
@@ -102,6 +103,33 @@ def test_fifty_kills_lose_at_most_what_was_in_flight(server: FaultServer, tmp_pa
         assert len(store) == count
     assert really_killed >= 40
     assert count <= server.served <= count + really_killed * CONCURRENCY
+
+
+def test_a_budget_outlives_kills(server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages of one run, killed again and again, spend its budget and what was in flight at each kill, no more."""
+    monkeypatch.setenv("DVC_STAGE", "ask")  # so that the run is the process above: this one
+    count, kills, chance = 1500, 10, random.Random(0)
+    server.latency_s = 0.05
+    server.answer = lambda body: '{"categories": ["Other"]}' + " " * 3900
+    budget = 6.0
+    with asker(server, count, budget=str(budget)) as process:
+        for _ in range(kills):
+            enough = server.served + chance.randint(1, 50)
+            pid = process.start()
+            while server.served < enough:
+                time.sleep(0.005)
+            assert process.kill(pid)
+        killed = server.served
+        process.start()
+        assert process.status() != 0, "the budget was not reached"
+        stopped = server.served
+        process.start()
+        assert process.status() != 0 and server.served == stopped, "the same run went on after its budget"
+    with Store(tmp_path / "home/responses") as store:
+        used = store.usage()
+        a_call = (used.prompt_tokens + used.reply_tokens) * USD / 1e6 / len(store)
+    assert killed < 0.9 * budget / a_call
+    assert budget - 2 * a_call <= stopped * a_call <= budget + kills * CONCURRENCY * a_call
 
 
 def test_two_processes_ask_each_request_once(server: FaultServer, tmp_path: Path) -> None:
