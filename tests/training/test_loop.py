@@ -69,6 +69,12 @@ def test_a_loss_that_is_not_finite_names_step_row_and_rate(tmp_path: Path) -> No
         losses(base, tmp_path, 2, odd, batch=11, warmup=0.0)
 
 
+def test_an_interval_that_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAR1_CHECKPOINT_S", "5 minutes")
+    with pytest.raises(UserError, match="STAR1_CHECKPOINT_S is '5 minutes'; it must be a number of seconds"):
+        losses(tmp_path / "absent", tmp_path)
+
+
 @pytest.mark.parametrize(("rows", "epochs", "batch", "steps"), [(1000, 5, 128, 39), (500, 3, 32, 46), (3, 1, 32, 1)])
 def test_steps(rows: int, epochs: float, batch: int, steps: int) -> None:
     assert loop.steps_for(rows, epochs, batch) == steps

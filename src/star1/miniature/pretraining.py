@@ -4,6 +4,7 @@ about 220 CPU seconds.
 Run by `stages/base.py`. Same settings, same machine and same thread count give the same weights.
 """
 
+import os
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -144,6 +145,7 @@ def pretrain(out: Path, settings: Settings, threads: int) -> dict[str, Any]:
         schedule.step()
         optimizer.zero_grad()
         losses.append(loss.item())
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # saving imports DeepSpeed, which warns where there is no GPU
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     last = losses[-max(1, len(losses) // 10) :]

@@ -5,6 +5,7 @@ The loss of an optimizer step is the mean over each sequence's response tokens f
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def finetune(
     device's memory is too small (where that is certain, before weights are loaded), or the loss is not finite.
     """
     check_world(launch, settings.batch)
+    checkpoint_interval()  # a slip in it shows before weights are loaded
     shape = read_shape(base)
     set_seed(settings.seed)
     disable_progress_bar()  # of the loading of weights; the loop has its own
@@ -105,7 +107,7 @@ def run(
     curve = [Curve(**point) for point in kept.resume(folder, engine)]
     order = islice(presentation_order(len(examples), settings.seed), len(curve) * settings.batch, None)
     main = engine.accelerator.is_main_process
-    every = float(os.environ.get("STAR1_CHECKPOINT_S", CHECKPOINT_S))
+    every = checkpoint_interval()
     saved = time.monotonic()
     with tqdm(total=steps, initial=len(curve), desc="train", unit="step", disable=None if main else True) as bar:
         for step in range(len(curve) + 1, steps + 1):
@@ -125,6 +127,15 @@ def run(
                 kept.save(folder, engine, curve)
                 saved = time.monotonic()
     return curve
+
+
+def checkpoint_interval() -> float:
+    """Return the seconds between two checkpoints. Raises UserError where STAR1_CHECKPOINT_S is no number."""
+    given = os.environ.get("STAR1_CHECKPOINT_S", str(CHECKPOINT_S))
+    try:
+        return float(given)
+    except ValueError:
+        raise UserError(f"STAR1_CHECKPOINT_S is {given!r}; it must be a number of seconds.") from None
 
 
 def presentation_order(rows: int, seed: int) -> Iterator[int]:
@@ -175,4 +186,4 @@ def _peak_memory_gib(engine: Engine) -> float:
         return torch.cuda.max_memory_allocated() / 2**30
     from resource import RUSAGE_SELF, getrusage
 
-    return getrusage(RUSAGE_SELF).ru_maxrss / 2**20
+    return getrusage(RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
