@@ -37,6 +37,8 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("train.batch", 12, "train.batch 12 does not divide by the 8 processes of train.launch zero3"),
         ("evaluate.models", ["base", "star2"], "evaluate.models: 'star2' is not one of base and runs: base, star1"),
         ("evaluate.models", ["star1"], "evaluate.models: must hold base"),
+        ("evaluate.judges.safety", "guard", "llm.guard.base_url: the simulator plays no judge"),
+        ("evaluate.judges.over_refusal", "classes", "llm.judge.base_url: the simulator plays no judge"),
         ("suites.safety", ["XSTest"], "suites.safety: 'XSTest' is not one of the benchmarks of suite safety"),
         ("collect.order", ["GPTFuzz", "Nowhere"], "collect.order: 'Nowhere' is not one of sources"),
         ("collect.order", ["GPTFuzz"], "stands under sources but not here"),

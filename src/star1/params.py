@@ -209,6 +209,11 @@ class Params(Section):
         _subset("evaluate.models", self.evaluate.models, "base and runs", ["base", *self.runs])
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models: must hold base, which every change is measured against")
+        for suite, role in (("safety", "guard"), ("over_refusal", "judge")):
+            if getattr(self.evaluate.judges, suite) != "text" and getattr(self.llm, role).base_url == "simulator":
+                raise ValueError(
+                    f"llm.{role}.base_url: the simulator plays no judge, and evaluate.judges.{suite} wants one"
+                )
         if "base" in self.runs:
             raise ValueError("runs.base: base is the name of the untrained model; choose another")
         return self
