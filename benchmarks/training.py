@@ -17,8 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from resource import RUSAGE_SELF, getpagesize, getrusage
@@ -35,7 +33,7 @@ from star1.training.examples import IGNORED, Example  # noqa: E402
 from star1.training.launch import Launch  # noqa: E402
 from star1.training.loop import finetune, presentation_order  # noqa: E402
 from star1.training.memory import GIB, Shape, read_shape  # noqa: E402
-from star1.training.optimizer import BETAS, learning_rate  # noqa: E402
+from tests.training.plain import plain_loop  # noqa: E402
 
 SIZES = {
     "miniature": {
@@ -67,36 +65,6 @@ def sequences(size: str, count: int) -> list[Example]:
         prompt = round(PROMPT * length)
         made.append(Example(ids, [IGNORED] * prompt + ids[prompt:]))
     return made
-
-
-def plain_loop(
-    base: Path, examples: list[Example], settings: Training, steps: int, device: str, precision: str
-) -> Iterator[float]:
-    """Yield each step's loss. A GPU is waited for at each sequence, as the paper's training does for its running mean.
-
-    precision: of the weights and the optimizer's state; on a GPU float32 weights work under bfloat16 autocast.
-    """
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, precision)).to(device).train()
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    optimizer = torch.optim.AdamW(model.parameters(), betas=BETAS, weight_decay=settings.weight_decay)
-    order = presentation_order(len(examples), settings.seed)
-    autocast = device == "cuda" and precision == "float32"
-    for step in range(1, steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, settings.learning_rate, settings.warmup)
-        total = 0.0
-        for number in islice(order, settings.batch):
-            ids = torch.tensor([examples[number].input_ids], device=device)
-            labels = torch.tensor([examples[number].labels], device=device)
-            with torch.autocast("cuda", torch.bfloat16) if autocast else nullcontext():
-                loss = model(input_ids=ids, labels=labels).loss / settings.batch
-            loss.backward()
-            total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        yield total
 
 
 class Clock:

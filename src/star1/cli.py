@@ -122,13 +122,12 @@ def gc(
 ) -> None:
     """Drop the responses that no row of the pipeline as it is now needs; experiments and older states do not count."""
     from star1.llm import pending
+    from star1.stage import dvc_name
 
     needed: set[str] = set()
     with _store() as store:
         asking = pending.stages(Path())
-        unbuilt = [
-            pending.label(*stage) for stage in asking if not pending.look(store, Path(), *stage, seen=needed.add)
-        ]
+        unbuilt = [dvc_name(*stage) for stage in asking if not pending.look(store, Path(), *stage, seen=needed.add)]
         if unbuilt:
             raise UserError(f"what {', '.join(unbuilt)} will need is not known yet; run `dvc repro` first.")
         dropped, size = store.forget(needed.__contains__, drop)

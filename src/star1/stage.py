@@ -99,10 +99,15 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def dvc_name(name: str, *keys: str) -> str:
+    """Return a stage's name as DVC has it: `collect@ALERT`."""
+    return f"{name}@{'-'.join(keys)}" if keys else name
+
+
 def main(body: Callable[..., None]) -> None:
     """Run a stage from the command line; what the user can mend is told in a line, without a traceback."""
     name, keys = body.__name__, tuple(sys.argv[1:])
-    label = "@".join([name, "-".join(keys)]) if keys else name
+    label = dvc_name(name, *keys)
     try:
         body(Stage(name, keys, Path()), *keys)
     except UserError as error:

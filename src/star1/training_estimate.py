@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from sys import maxsize
 from typing import TYPE_CHECKING
 
 from star1.artifacts import read
@@ -21,10 +20,10 @@ PEAK_FLOPS, SHARE = 790e12, 0.5
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a run will be: the lengths of its sequences in tokens, after and before truncation, and its steps."""
+    """What a run will be: the lengths of its sequences in tokens, how many lost their beginning, and its steps."""
 
     lengths: list[int]
-    whole: list[int]
+    truncated: int
     steps: int
 
 
@@ -52,7 +51,7 @@ def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
             return f"not known before {path} is there: `dvc repro` builds it, `dvc pull` fetches it"
     from transformers import AutoTokenizer
 
-    from star1.training.examples import encode_all
+    from star1.training.examples import encode_all, truncated
     from star1.training.loop import steps_for
     from star1.training.rows import training_rows
 
@@ -61,11 +60,10 @@ def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
         return f"data/{run.data}.parquet has no rows"
     counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))
     tokenizer = AutoTokenizer.from_pretrained(root / "models/base")
-    examples = encode_all(tokenizer, training_rows(rows, run, params.train.seed), maxsize)
-    whole = [len(example.input_ids) for example in examples]
+    examples = encode_all(tokenizer, training_rows(rows, run, params.train.seed), params.train.max_tokens)
     return Prospect(
-        lengths=[min(length, params.train.max_tokens) for length in whole],
-        whole=whole,
+        lengths=[len(example.input_ids) for example in examples],
+        truncated=truncated(examples)[0],
         steps=steps_for(counted, run.epochs, params.train.batch),
     )
 
@@ -82,12 +80,11 @@ def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "Tr
             lines.append(f"{name:20}  {run}")
             continue
         rows = len(run.lengths)
-        truncated = sum(length > settings.max_tokens for length in run.whole)
         shown = [run.lengths[n] for n in islice(presentation_order(rows, settings.seed), run.steps * settings.batch)]
         flops = shape.flops(sum(shown), sum(length * length for length in shown))
         lines.append(
-            f"{name:20}{rows:>8,}{sum(run.lengths) / rows:>13,.1f}{max(run.lengths):>9,}{truncated:>11,}{run.steps:>7,}"
-            f"{flops / 1e15:>12,.3f}{flops / (SHARE * PEAK_FLOPS) / 3600:>8.2g}"
+            f"{name:20}{rows:>8,}{sum(run.lengths) / rows:>13,.1f}{max(run.lengths):>9,}{run.truncated:>11,}"
+            f"{run.steps:>7,}{flops / 1e15:>12,.3f}{flops / (SHARE * PEAK_FLOPS) / 3600:>8.2g}"
         )
     return "\n".join(
         [

@@ -1,6 +1,8 @@
 """The training written plainly from the paper: one sequence at a time, no packing, no padding, no tricks. The rival."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -35,24 +37,35 @@ def small_model(family: str, folder: Path) -> Path:
     return folder
 
 
-def plain_loop(base: Path, examples: list[Example], settings: Training, steps: int) -> Iterator[float]:
-    """Yield each step's loss: the mean over a sequence's response tokens, then over the sequences; AdamW; cosine."""
+def plain_loop(
+    base: Path, examples: list[Example], settings: Training, steps: int, device: str = "cpu", precision: str = "float32"
+) -> Iterator[float]:
+    """Yield each step's loss: the mean over a sequence's response tokens, then over the sequences; AdamW; cosine.
+
+    A GPU is waited for at each sequence, as the paper's training does for its running mean. precision: of the weights
+    and the optimizer's state; on a GPU float32 weights work under bfloat16 autocast.
+    """
     torch.set_num_threads(settings.threads)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, precision)).to(device).train()
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
     )
     warm, order = round(settings.warmup * steps), presentation_order(len(examples), settings.seed)
+    autocast = device == "cuda" and precision == "float32"
     for step in range(steps):
         whole = torch.tensor(torch.pi * (step - warm) / (steps - warm))
         share = step / warm if step < warm else 0.5 * (1 + torch.cos(whole).item())
         optimizer.param_groups[0]["lr"] = settings.learning_rate * share
         total = 0.0
-        for _ in range(settings.batch):
-            example = examples[next(order)]
-            output = model(input_ids=torch.tensor([example.input_ids]), labels=torch.tensor([example.labels]))
-            (output.loss / settings.batch).backward()
-            total += output.loss.item() / settings.batch
+        for number in islice(order, settings.batch):
+            ids = torch.tensor([examples[number].input_ids], device=device)
+            labels = torch.tensor([examples[number].labels], device=device)
+            with torch.autocast("cuda", torch.bfloat16) if autocast else nullcontext():
+                loss = model(input_ids=ids, labels=labels).loss / settings.batch
+            loss.backward()
+            total += loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         optimizer.zero_grad()

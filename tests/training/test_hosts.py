@@ -4,15 +4,14 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.imports import ROOT
 from tests.training.launched import STEPS
+from tests.training.launching import command, free_port
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
 
 
@@ -29,17 +28,10 @@ def test_two_hosts_give_the_plain_loop_s_losses_and_the_second_writes_nothing(tm
     (hosts[0] / "zero3-hosts.yaml").write_text(config.replace("num_processes: 16", "num_processes: 2"))
     shutil.copytree(hosts[0], hosts[1])
     before = contents(hosts[1])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port, meeting = free_port(), ("--main_process_ip", "127.0.0.1")
     launchers = [
         subprocess.Popen(
-            [
-                *(sys.executable, "-m", "accelerate.commands.launch", "--quiet", "--num_cpu_threads_per_process", "1"),
-                *("--config_file", folder / "zero3-hosts.yaml", "--machine_rank", str(rank)),
-                *("--main_process_ip", "127.0.0.1", "--main_process_port", port),
-                *("-m", "tests.training.launched", folder / "zero3-hosts.yaml", folder, "qwen-20", "0"),
-            ],
+            command(folder / "zero3-hosts.yaml", folder, port, "qwen-20", 0, "--machine_rank", str(rank), *meeting),
             cwd=ROOT,
             env=os.environ | {"DS_ACCELERATOR": "cpu"},
             stdout=subprocess.DEVNULL,

@@ -2,11 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.imports import ROOT
 from tests.training.launched import PROMPT, STEPS
+from tests.training.launching import command, free_port
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
 
 RANKS = {"cpu": 1, "cpus": 2, "zero2": 2, "zero3": 2}
@@ -35,17 +33,9 @@ def launch_file(name: str, folder: Path) -> Path:
 
 
 def launch(name: str, folder: Path, *trainings: str, kill_after: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run tests/training/launched.py as `dvc repro` runs the training stage."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    path = launch_file(name, folder)
-    command: list[Any] = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--quiet", "--config_file", path),
-        *("--main_process_port", port, "--num_cpu_threads_per_process", 1),
-        *("-m", "tests.training.launched", path, folder, ",".join(trainings), kill_after),
-    ]
+    """Launch the trainings and wait for their end."""
     return subprocess.run(
-        list(map(str, command)),
+        command(launch_file(name, folder), folder, free_port(), ",".join(trainings), kill_after),
         cwd=ROOT,
         env=os.environ | {"DS_ACCELERATOR": "cpu", "STAR1_CHECKPOINT_S": "0" if kill_after else "1e9"},
         capture_output=True,

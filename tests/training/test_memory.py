@@ -19,8 +19,8 @@ from star1.training.examples import Example
 from star1.training.launch import Launch
 from star1.training.loop import finetune
 from star1.training.loss import SequenceLoss
-from star1.training.memory import GIB, largest_row, memory, packs, read_shape
-from star1.training.packing import lay_out, tensors
+from star1.training.memory import GIB, largest_row, memory, read_shape
+from star1.training.packing import lay_out, packs, tensors
 from tests.imports import ROOT
 
 SETTINGS: Training = load(ROOT / "params.yaml").train

@@ -17,7 +17,7 @@ from star1.llm.requests import request
 from star1.llm.store import Store
 from star1.llm.talk import Talk
 from star1.params import load
-from star1.stage import Stage
+from star1.stage import Stage, dvc_name
 
 # The teacher stages in order, each with the artifact whose rows it asks about; none asks about more than those before.
 INPUTS = {
@@ -59,11 +59,6 @@ def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
         asking = [suite for suite in params.suites if getattr(params.evaluate.judges, suite) != "text"]
         found += [(name, model, suite) for model in params.evaluate.models for suite in asking]
     return found
-
-
-def label(name: str, *keys: str) -> str:
-    """Return a stage's name as DVC has it."""
-    return f"{name}@{'-'.join(keys)}" if keys else name
 
 
 def look(
@@ -121,7 +116,7 @@ def table(root: Path, estimates: dict[tuple[str, ...], Estimate | None]) -> str:
     """Return the estimates as lines of text, with a total."""
     lines = [f"{'stage':32}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'dollars':>11}"]
     for stage, found in estimates.items():
-        name = label(*stage)
+        name = dvc_name(*stage)
         if found is None:
             rows = at_most(root, *stage[:1])
             few = "" if rows is None else f"at most {rows:,} rows; "

@@ -19,7 +19,7 @@ from star1.training.attention import PACKED
 from star1.training.launch import Launch, assert_sharded, check_started
 from star1.training.loss import SequenceLoss
 from star1.training.optimizer import BETAS, MasterAdamW
-from star1.training.packing import Row
+from star1.training.packing import Row, packs
 
 if TYPE_CHECKING:
     from star1.params import Training
@@ -57,7 +57,7 @@ class Engine:
         self.accelerator, self.base = accelerator, base
         self.ranks, self.rank = accelerator.num_processes, accelerator.process_index
         self.sharded = launch.zero_stage > 0
-        self.packed = packs(accelerator.device, settings)
+        self.packed = packs(launch, settings)
         model = load(base, settings, self.packed, accelerator.device)
         losses = self.losses = SequenceLoss(model)
         optimizer: torch.optim.Optimizer
@@ -134,11 +134,6 @@ class Engine:
             shutil.rmtree(out, ignore_errors=True)
             partial.rename(out)
         self.accelerator.wait_for_everyone()
-
-
-def packs(device: torch.device, settings: "Training") -> bool:
-    """Say whether rows are packed: on GPUs, whose variable-length attention takes half precision only."""
-    return device.type == "cuda" and settings.precision == "bfloat16"
 
 
 def load(base: Path, settings: "Training", packed: bool, device: torch.device) -> Any:

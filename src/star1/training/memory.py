@@ -17,7 +17,7 @@ import torch
 from star1.errors import UserError
 from star1.training.launch import Launch, read_launch
 from star1.training.loss import CHUNK
-from star1.training.packing import lay_out
+from star1.training.packing import lay_out, packs
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -179,11 +179,6 @@ def _activations(shape: Shape, b: int, liger: bool, checkpointing: bool) -> floa
     norm = (2 * b if liger else 4 + 2 * b) * shape.hidden
     layer = 2 * norm + b * (2 * shape.attention + 2 * shape.kv + (3 if liger else 4) * shape.mlp)
     return (shape.layers * b * shape.hidden + layer if checkpointing else shape.layers * layer) + norm
-
-
-def packs(launch: Launch, settings: "Training") -> bool:
-    """Say whether a launch has packed rows, as Engine does."""
-    return not launch.cpu and settings.precision == "bfloat16"
 
 
 def largest_row(lengths: Sequence[int], order: Iterable[int], launch: Launch, settings: "Training", steps: int) -> int:

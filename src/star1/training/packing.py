@@ -8,10 +8,15 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 import torch
 
 from star1.training.examples import IGNORED, Example
+
+if TYPE_CHECKING:
+    from star1.params import Training
+    from star1.training.launch import Launch
 
 ROW_COST = 32  # what a forward pass costs beside its tokens, as so many of them: 5 ms on a CPU at the miniature's size
 
@@ -33,6 +38,11 @@ class Row:
     sequences: int
     longest: int
     starts: torch.Tensor | None
+
+
+def packs(launch: "Launch", settings: "Training") -> bool:
+    """Say whether rows are packed: on GPUs, whose variable-length attention takes half precision only."""
+    return not launch.cpu and settings.precision == "bfloat16"
 
 
 def lay_out(lengths: Sequence[int], tokens: int, ranks: int, packed: bool) -> list[list[list[int]]]:
