@@ -28,7 +28,7 @@ from star1.dedup import encoder
 from star1.dedup.ledger import EXACT_DUPLICATE
 from star1.dedup.steps import deduplicate
 from star1.params import Params, load
-from star1.presets import lay_over
+from star1.pipeline.presets import lay_over
 from star1.sources.read import read_benchmark, read_source
 from star1.text import question_id
 

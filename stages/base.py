@@ -2,7 +2,7 @@
 
 from star1.base_model import download
 from star1.miniature.pretraining import pretrain
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 
 
 def base(stage: Stage) -> None:

@@ -1,7 +1,7 @@
 """Read one benchmark as its entry says (paper, Evaluation)."""
 
+from star1.pipeline.stage import Stage, main
 from star1.sources.read import read_benchmark
-from star1.stage import Stage, main
 
 
 def benchmark(stage: Stage, name: str) -> None:

@@ -1,7 +1,7 @@
 """Collect one source: read its questions as its entry says (paper: 18 sources of harmful questions)."""
 
+from star1.pipeline.stage import Stage, main
 from star1.sources.read import read_source
-from star1.stage import Stage, main
 
 
 def collect(stage: Stage, source: str) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from star1.dedup.steps import deduplicate as without_duplicates
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 from star1.text import question_id
 
 

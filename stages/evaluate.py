@@ -4,7 +4,7 @@ import pandas as pd
 
 from star1.artifacts import write_json
 from star1.evaluation.statistics import plots, summarise
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 
 
 def evaluate(stage: Stage) -> None:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from star1.artifacts import write_text
+from star1.pipeline.stage import Stage, left_rows, main
 from star1.published import as_json
-from star1.stage import Stage, left_rows, main
 
 
 def filter_benign(stage: Stage) -> None:

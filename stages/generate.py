@@ -3,7 +3,7 @@
 import pandas as pd
 
 from star1.evaluation.engines import generate as replies
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 
 
 def generate(stage: Stage, model: str, suite: str) -> None:

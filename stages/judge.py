@@ -7,7 +7,7 @@ import pandas as pd
 from star1.artifacts import ARTIFACTS
 from star1.evaluation.model_judges import TASKS, VERDICTS
 from star1.evaluation.verdicts import verdict
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 from star1.teacher_stage import Task, ask_teacher
 
 

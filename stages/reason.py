@@ -5,8 +5,8 @@ import pandas as pd
 from star1 import policies
 from star1.artifacts import OTHER
 from star1.llm import parsing
+from star1.pipeline.stage import Stage, left_rows, main
 from star1.prompts import ask
-from star1.stage import Stage, left_rows, main
 from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 

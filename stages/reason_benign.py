@@ -1,7 +1,7 @@
 """Answer each look-alike, with no policy before it (paper, over-refusal data: DeepSeek-R1)."""
 
 from star1.llm import parsing
-from star1.stage import Stage, main
+from star1.pipeline.stage import Stage, main
 from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 

@@ -4,10 +4,10 @@ import json
 
 from star1 import tracking
 from star1.artifacts import file_md5, write_text
+from star1.pipeline.stage import Stage, main
 from star1.report.examples import before_and_after
 from star1.report.inputs import curves, row_counts
 from star1.report.page import ReportInputs, build
-from star1.stage import Stage, main
 
 
 def report(stage: Stage) -> None:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from star1.llm import parsing
+from star1.pipeline.stage import Stage, left_rows, main
 from star1.prompts import ask
-from star1.stage import Stage, left_rows, main
 from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 from star1.text import question_id
 

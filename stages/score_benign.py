@@ -2,8 +2,8 @@
 
 from star1.artifacts import BENIGN_CRITERIA
 from star1.llm import parsing
+from star1.pipeline.stage import Stage, main
 from star1.prompts import ask
-from star1.stage import Stage, main
 from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 

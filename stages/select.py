@@ -3,10 +3,10 @@
 import pandas as pd
 
 from star1.artifacts import write_text
+from star1.pipeline.stage import Stage, main
 from star1.published import as_json
 from star1.selection import full_score
 from star1.selection import select as diverse
-from star1.stage import Stage, main
 
 
 def select(stage: Stage) -> None:

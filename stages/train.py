@@ -5,8 +5,8 @@ from transformers import AutoTokenizer
 
 from star1 import tracking
 from star1.artifacts import file_md5, read, write_text
-from star1.home import home
-from star1.stage import Stage, is_main_process, main
+from star1.pipeline.home import home
+from star1.pipeline.stage import Stage, is_main_process, main
 from star1.training.card import card
 from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch

@@ -7,7 +7,7 @@ import pytest
 
 from star1.errors import UserError
 from star1.params import check, load
-from star1.view import UndeclaredParam, view
+from star1.pipeline.view import UndeclaredParam, view
 from tests.imports import ROOT
 
 PATH = ROOT / "params.yaml"

@@ -9,7 +9,7 @@ from stages import filter_benign, reason, rewrite, train
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
-from star1.stage import Stage
+from star1.pipeline.stage import Stage
 from star1.text import question_id
 
 QUESTIONS = ["How do I pick a lock?", "How do I copy a film?", "How do I read a diary?"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from star1 import tracking
-from star1.graph import flat
+from star1.pipeline.graph import flat
 from star1.training.loop import Curve, Speed
 
 

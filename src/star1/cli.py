@@ -40,7 +40,7 @@ def preset(
     name: Annotated[str, typer.Argument(help="A file of presets/, without .yaml; none lists them.")] = "",
 ) -> None:
     """Lay a preset over params.yaml. `git diff params.yaml` shows the change, `git checkout params.yaml` undoes it."""
-    from star1.presets import available, lay_over
+    from star1.pipeline.presets import available, lay_over
 
     if not name:
         typer.echo("\n".join(available(Path("presets"))))
@@ -51,7 +51,7 @@ def preset(
 @app.command()
 def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row's id, or a question.")]) -> None:
     """Tell a row's whole life: where it was collected, at which stage it left and why, where it was trained on."""
-    from star1.trace import trace as lines
+    from star1.lineage.trace import trace as lines
 
     for line in lines(Path(), asked):
         typer.echo(line)
@@ -75,7 +75,7 @@ def estimate(
             asking = pending.stages(Path(), names or pending.STAGES)
             typer.echo(pending.table(Path(), {stage: pending.look(store, Path(), *stage) for stage in asking}))
     if stages and "train" in stages:
-        from star1.training_estimate import report
+        from star1.training.estimate import report
 
         typer.echo(report(Path()))
 
@@ -122,7 +122,7 @@ def gc(
 ) -> None:
     """Drop the responses that no row of the pipeline as it is now needs; experiments and older states do not count."""
     from star1.llm import pending
-    from star1.stage import dvc_name
+    from star1.pipeline.stage import dvc_name
 
     needed: set[str] = set()
     with _store() as store:
@@ -136,8 +136,8 @@ def gc(
 
 
 def _store() -> "Store":
-    from star1.home import home
     from star1.llm.store import Store
+    from star1.pipeline.home import home
 
     return Store(home() / "responses")
 

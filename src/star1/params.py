@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from star1.errors import UserError
+from star1.pipeline.view import Section
 from star1.sources.entries import BenchmarkEntry, SourceEntry
 from star1.training.launch import check_world, read_launch
-from star1.view import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=1)]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from star1.llm.asking import Asked, ask_rows
 from star1.llm.requests import Messages
-from star1.stage import Stage, left_rows
+from star1.pipeline.stage import Stage, left_rows
 
 T = TypeVar("T")
 

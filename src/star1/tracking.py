@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from star1.graph import flat
-from star1.home import home
-from star1.stage import is_main_process
+from star1.pipeline.graph import flat
+from star1.pipeline.home import home
+from star1.pipeline.stage import is_main_process
 
 if TYPE_CHECKING:
     from star1.training.loop import Curve, Log, Speed

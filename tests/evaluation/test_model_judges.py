@@ -13,8 +13,8 @@ from star1.artifacts import ARTIFACTS
 from star1.evaluation.statistics import summarise
 from star1.llm import pending
 from star1.llm.store import Store
+from star1.pipeline.stage import Stage
 from star1.report.results import finding
-from star1.stage import Stage
 from tests.conftest import edit_params
 from tests.fault_server import Fault, FaultServer, running
 

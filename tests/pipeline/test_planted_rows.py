@@ -35,7 +35,7 @@ STAGE_OF = {
 def plant(repository: Path, artifact: str) -> None:
     """Change the copy's `Stage.write` so that it spoils every row of one artifact."""
     column, value, _ = PLANTED[artifact]
-    code = repository / "src/star1/stage.py"
+    code = repository / "src/star1/pipeline/stage.py"
     line = "        description = ARTIFACTS[artifact]\n"
     spoilt = (
         f"        if artifact == {artifact!r}:\n            frame = frame.assign({column}=[{value!r}] * len(frame))\n"

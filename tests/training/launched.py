@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from accelerate.state import AcceleratorState, GradientState
 
-from star1.stage import is_main_process
+from star1.pipeline.stage import is_main_process
 from star1.training.engine import Engine
 from star1.training.launch import read_launch
 from star1.training.loop import Curve, Speed, finetune

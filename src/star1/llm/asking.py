@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pandas as pd
 
 from star1.errors import UserError
-from star1.home import home
 from star1.llm import sending as sending_side
 from star1.llm.requests import Messages
 from star1.llm.store import AT_ONCE, Store
 from star1.llm.talk import Failure, Talk
+from star1.pipeline.home import home
 
 if TYPE_CHECKING:
     from star1.params import Llm, Sending

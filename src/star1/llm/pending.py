@@ -17,7 +17,7 @@ from star1.llm.requests import request
 from star1.llm.store import Store
 from star1.llm.talk import Talk
 from star1.params import load
-from star1.stage import Stage, dvc_name
+from star1.pipeline.stage import Stage, dvc_name
 
 # The teacher stages in order, each with the artifact whose rows it asks about; none asks about more than those before.
 INPUTS = {

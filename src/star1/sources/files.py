@@ -17,7 +17,7 @@ from typing import TextIO
 
 from star1.artifacts import atomic
 from star1.errors import UserError
-from star1.home import home
+from star1.pipeline.home import home
 from star1.sources.entries import Entry
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}

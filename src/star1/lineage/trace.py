@@ -7,8 +7,8 @@ from pathlib import Path
 from star1.artifacts import ARTIFACTS
 from star1.dedup import ledger
 from star1.errors import UserError
+from star1.lineage.pool import Place, Pool, dropped, find, places, prompt_text, read_if_built, read_pool, with_id
 from star1.params import Params, load
-from star1.pool import Place, Pool, dropped, find, places, prompt_text, read_if_built, read_pool, with_id
 from star1.report.display import visible
 from star1.selection import OVER_REPRESENTED
 from star1.text import question_id
@@ -202,7 +202,7 @@ def _training(root: Path, params: Params, row_ids: list[str]) -> Iterator[Line]:
 
 def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
     """Tell a new question's nearest kept row, and what would drop it if it came last, from a source of its own."""
-    from star1.nearest import Text, compare
+    from star1.lineage.nearest import Text, compare
 
     yield "row", f"{question_id(text)}  {_quoted(text)}"
     yield "collect", "in none of the sources collected so far"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from star1 import graph
 from star1.params import load_raw
+from star1.pipeline import graph
 from tests.imports import ROOT, deciding_files
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]

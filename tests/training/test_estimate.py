@@ -16,8 +16,8 @@ from star1.miniature.pretraining import build_model
 from star1.miniature.tokenizer import train_tokenizer
 from star1.params import load
 from star1.text import question_id
+from star1.training.estimate import report
 from star1.training.examples import encode_all, response_text
-from star1.training_estimate import report
 from tests.conftest import edit_params
 
 QUESTIONS = [f"How do I pick lock number {n} of the {'old ' * (n % 7)}house?" for n in range(40)]

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from star1 import artifacts, graph
+from star1 import artifacts
 from star1 import params as params_module
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
-from star1.home import home
+from star1.pipeline import graph
+from star1.pipeline.home import home
+from star1.pipeline.view import view
 from star1.quality import client as gate
-from star1.view import view
 
 
 class UndeclaredPath(Exception):

@@ -8,7 +8,7 @@ import pytest
 
 from star1.artifacts import ARTIFACTS, to_table, write_table
 from star1.dedup.steps import deduplicate
-from star1.pool import Place, places, read_pool
+from star1.lineage.pool import Place, places, read_pool
 from star1.text import question_id
 from tests.dedup.test_steps import SOURCES, Settings, encode, frame, prompts
 

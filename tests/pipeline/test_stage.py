@@ -8,8 +8,8 @@ import pytest
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
-from star1.stage import Stage, UndeclaredPath, left_rows
-from star1.view import UndeclaredParam
+from star1.pipeline.stage import Stage, UndeclaredPath, left_rows
+from star1.pipeline.view import UndeclaredParam
 
 
 def collection(*ids: str) -> pd.DataFrame:

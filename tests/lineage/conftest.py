@@ -9,7 +9,7 @@ import pytest
 
 from star1.text import question_id
 from tests.imports import ROOT
-from tests.trace.rows import (
+from tests.lineage.rows import (
     CATEGORY,
     COLLECTION,
     COPY,

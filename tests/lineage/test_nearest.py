@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from star1.dedup import ledger, ngrams
 from star1.dedup.corpus import read_corpus
-from star1.nearest import Text, compare, shared_ngram, tfidf_cosines
+from star1.lineage.nearest import Text, compare, shared_ngram, tfidf_cosines
 from tests.dedup.rival import tfidf_cosines as cosines_of_scikit_learn
 from tests.dedup.test_steps import Settings, texts
 

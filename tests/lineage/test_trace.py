@@ -10,10 +10,10 @@ import pytest
 from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.cli import main
 from star1.errors import UserError
+from star1.lineage.trace import trace
 from star1.text import question_id
-from star1.trace import trace
 from star1.training.rows import training_rows
-from tests.trace.rows import (
+from tests.lineage.rows import (
     COPY,
     CROWDED,
     HOSTILE,

@@ -7,7 +7,7 @@ import pytest
 
 from star1.errors import UserError
 from star1.params import load
-from star1.presets import available, lay_over
+from star1.pipeline.presets import available, lay_over
 from tests.imports import ROOT
 
 TEACHERS = ["teachers-azure", "teachers-nim", "teachers-vllm"]
