@@ -24,10 +24,10 @@ from transformers import AutoTokenizer
 
 from star1 import params as star1_params
 from star1.artifacts import read
+from star1.bases.miniature.pretraining import pretrain
 from star1.evaluation.engines import generate
-from star1.evaluation.judges import judge
 from star1.evaluation.reasoning import correct
-from star1.miniature.pretraining import pretrain
+from star1.miniature.judge import judge
 from star1.miniature.world import benchmark
 from star1.selection import select
 from star1.training.examples import encode_all

@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 from deduplication import BENCHMARK_ROWS, SOURCES, questions
 
-from star1.artifacts import ARTIFACTS, SAFETY_CRITERIA, to_table, write_table
+from star1.artifacts import ARTIFACTS, to_table, write_table
+from star1.criteria import SAFETY_CRITERIA
 from star1.params import load
 from star1.text import question_id
 

@@ -1,17 +1,20 @@
-"""The base model: pretrained from scratch on the miniature world, or a Hub model at a pinned revision."""
+"""A base model: pretrained on the miniature world, fetched from the Hub at a commit, or copied from a folder."""
 
-from star1.base_model import download
-from star1.miniature.pretraining import pretrain
+import shutil
+from importlib import import_module
+
 from star1.pipeline.stage import Stage, main
 
 
-def base(stage: Stage) -> None:
-    """Write models/base in the transformers layout."""
-    params, out = stage.params, stage.output("models/base")
-    if params.base.source == "hub":
-        download(params.base.hub, out)
-    else:
-        pretrain(out, params.base.miniature, params.train.threads)
+def base(stage: Stage, name: str) -> None:
+    """Write models/NAME in the transformers layout, whole or not at all."""
+    entry, out = stage.params.bases[name], stage.output(f"models/{name}")
+    unfinished = out.with_name(f".{name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    import_module(f"star1.bases.{entry.source}").make(entry, unfinished)
+    # What an earlier run left there must not mix with this model, nor pass for it.
+    shutil.rmtree(out, ignore_errors=True)
+    unfinished.replace(out)
 
 
 if __name__ == "__main__":

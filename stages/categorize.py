@@ -1,17 +1,17 @@
 """Categorize each question: a teacher names the safety categories it belongs to (paper: GPT-4o, eight and Other)."""
 
-from star1.artifacts import OTHER
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
+from star1.criteria import OTHER
 from star1.pipeline.stage import Stage, main
 from star1.prompts import ask
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 
-def task(stage: Stage) -> Task[list[str]]:
+def task(stage: Stage) -> Questions[list[str]]:
     """Which of the categories does each question belong to?"""
     categories = stage.params.categories
     listed = "\n".join(f"- {name}" for name in categories)
-    return Task(
+    return Questions(
         "classifier",
         stage.read("collection"),
         lambda row: ask("categorize", categories=listed, question=row.question),

@@ -1,24 +1,20 @@
-"""Evaluate: safety rate, over-refusal and reasoning accuracy of each model, with 95 % intervals (paper, Evaluation)."""
+"""Evaluate: safety, over-refusal and reasoning of each model, with 95 % intervals (paper, Evaluation)."""
 
 import pandas as pd
 
 from star1.artifacts import write_json
-from star1.evaluation.statistics import plots, summarise
+from star1.evaluation.statistics import plots, summarise, summary
 from star1.pipeline.stage import Stage, main
 
 
 def evaluate(stage: Stage) -> None:
-    """Write the figures of each model, their details and the plots over all models and suites."""
-    params = stage.params
-    judgements = [
-        stage.read("judgements", model=model, suite=suite).assign(model=model, suite=suite)
-        for model in params.evaluate.models
-        for suite in params.suites
-    ]
-    metrics, details = summarise(pd.concat(judgements, ignore_index=True), base="base")
-    for model, figures in metrics.items():
-        write_json(stage.output(f"metrics/evaluation/{model}.json"), figures)
-    write_json(stage.output("metrics/evaluation_details.json"), details)
+    """Write the headline figures, all figures and the plots, over all models and suites."""
+    models = stage.params.evaluate.models
+    judgements = [stage.read("judgements", model=model).assign(model=model) for model in models]
+    bases = {model: run.base for model, run in stage.params.runs.items()}
+    details = summarise(pd.concat(judgements, ignore_index=True), {model: bases.get(model, model) for model in models})
+    write_json(stage.output("metrics/summary.json"), summary(details))
+    write_json(stage.output("metrics/evaluation.json"), details)
     for name, rows in plots(details).items():
         write_json(stage.output(f"metrics/plots/{name}.json"), rows)
 

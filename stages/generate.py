@@ -1,27 +1,35 @@
-"""Generate one model's replies to one suite of benchmarks (paper, Evaluation: greedy)."""
+"""Generate one model's replies to all benchmarks (paper, Evaluation)."""
 
 import pandas as pd
 
-from star1.evaluation.engines import generate as replies
+from star1.asking.questions import Questions, ask_teacher
+from star1.evaluation.generation import Generated, as_generations, questions, with_samples
+from star1.evaluation.tasks import check_prompts
 from star1.pipeline.stage import Stage, main
 
 
-def generate(stage: Stage, model: str, suite: str) -> None:
-    """Write the model's reply to each prompt of the suite."""
-    params = stage.params
-    benchmarks = [
-        stage.read("benchmark", suite=suite, benchmark=name).assign(benchmark=name) for name in params.suites[suite]
-    ]
-    prompts = pd.concat(benchmarks, ignore_index=True).rename(columns={"answer": "answer_key"})
-    made = replies(stage.input(f"models/{model}"), list(prompts["prompt"]), params.evaluate.generation)
-    generations = prompts.assign(
-        sample=0,
-        response=[reply.response for reply in made],
-        thinking=pd.Series([reply.thinking for reply in made], dtype=object),
-        answer=pd.Series([reply.answer for reply in made], dtype=object),
-        finish_reason=[reply.finish_reason for reply in made],
-    )
-    stage.write("generations", generations, model=model, suite=suite)
+def task(stage: Stage, model: str) -> Questions[Generated]:
+    """What does the model say to each prompt, as often as the protocol asks?"""
+    evaluate, benchmarks = stage.params.evaluate, stage.params.benchmarks
+    prompts = pd.concat(
+        [
+            stage.read("benchmark", suite=suite, benchmark=name).assign(
+                suite=suite, benchmark=name, task=benchmarks[name].task, max_tokens=benchmarks[name].max_tokens
+            )
+            for suite, names in stage.params.suites.items()
+            for name in names
+        ],
+        ignore_index=True,
+    ).rename(columns={"answer": "answer_key"})
+    check_prompts(prompts)
+    protocol = evaluate.protocols[evaluate.protocol]
+    return questions(with_samples(prompts, protocol), stage.input(f"models/{model}"), evaluate.base_url, protocol)
+
+
+def generate(stage: Stage, model: str) -> None:
+    """Write the model's replies to each prompt of each suite."""
+    asking = task(stage, model)
+    stage.write("generations", as_generations(asking.rows, ask_teacher(stage, asking)), model=model)
 
 
 if __name__ == "__main__":

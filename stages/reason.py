@@ -3,17 +3,17 @@
 import pandas as pd
 
 from star1 import policies
-from star1.artifacts import OTHER
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
+from star1.criteria import OTHER
 from star1.pipeline.stage import Stage, left_rows, main
 from star1.prompts import ask
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 
-def task(stage: Stage) -> Task[parsing.Thought]:
+def task(stage: Stage) -> Questions[parsing.Thought]:
     """What is the answer to each question, by the policies of its categories? Without a policy there is none."""
     rows = stage.read("categorized")
-    return Task(
+    return Questions(
         "reasoner",
         rows[~rows["category"].map(has_no_policy)],
         lambda row: ask("reason", policies=policies.blocks(row.category), question=row.question),

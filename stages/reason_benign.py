@@ -1,14 +1,14 @@
 """Answer each look-alike, with no policy before it (paper, over-refusal data: DeepSeek-R1)."""
 
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
 from star1.pipeline.stage import Stage, main
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 
-def task(stage: Stage) -> Task[parsing.Thought]:
+def task(stage: Stage) -> Questions[parsing.Thought]:
     """What is the answer to each look-alike? The question is all that the teacher sees."""
     rows = stage.read("benign_questions")
-    return Task("reasoner", rows, lambda row: [{"role": "user", "content": row.question}], parsing.thought)
+    return Questions("reasoner", rows, lambda row: [{"role": "user", "content": row.question}], parsing.thought)
 
 
 def reason_benign(stage: Stage) -> None:

@@ -13,15 +13,9 @@ from star1.report.page import ReportInputs, build
 def report(stage: Stage) -> None:
     """Write metrics/report.html and log the run."""
     params = stage.params
-    models, suites = params.evaluate.models, list(params.suites)
-    judgements = {
-        (model, suite): stage.read("judgements", model=model, suite=suite) for model in models for suite in suites
-    }
-    details = json.loads(stage.input("metrics/evaluation_details.json").read_text(encoding="utf-8"))
-    metrics = {
-        model: json.loads(stage.input(f"metrics/evaluation/{model}.json").read_text(encoding="utf-8"))
-        for model in models
-    }
+    judgements = {model: stage.read("judgements", model=model) for model in params.evaluate.models}
+    details = json.loads(stage.input("metrics/evaluation.json").read_text(encoding="utf-8"))
+    metrics = json.loads(stage.input("metrics/summary.json").read_text(encoding="utf-8"))
     hashes = {
         path: file_md5(stage.input(path))
         for path in ("data/full_score.parquet", "data/star1.parquet", "data/star1_2k.parquet")
@@ -36,10 +30,10 @@ def report(stage: Stage) -> None:
             curves=curves(stage.input("metrics/plots/training"), list(params.runs)),
             examples=before_and_after(judgements, params.report.examples),
             hashes=hashes,
-            title_params={"k": params.select.k, "base": params.base.source, "seed": params.train.seed},
-            miniature=params.base.source == "miniature",
+            title_params={"k": params.select.k, "bases": ", ".join(params.bases), "seed": params.train.seed},
+            miniature=any(base.source == "miniature" for base in params.bases.values()),
             paper_size=params.report.paper_size,
-            notes={"base": params.base.note} | {name: run.note for name, run in params.runs.items()},
+            notes=params.report.notes,
         )
     )
     path = stage.output("metrics/report.html")

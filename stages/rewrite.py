@@ -2,16 +2,16 @@
 
 import pandas as pd
 
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
 from star1.pipeline.stage import Stage, left_rows, main
 from star1.prompts import ask
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 from star1.text import question_id
 
 
-def task(stage: Stage) -> Task[str]:
+def task(stage: Stage) -> Questions[str]:
     """What is the harmless look-alike of each question?"""
-    return Task(
+    return Questions(
         "rewriter",
         stage.read("star1"),
         lambda row: ask("rewrite", question=row.question),

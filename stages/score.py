@@ -1,16 +1,16 @@
 """Score each response from 0 to 10 on three criteria (paper: GPT-4o); the result is STAR-41K."""
 
 from star1 import policies
-from star1.artifacts import SAFETY_CRITERIA
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
+from star1.criteria import SAFETY_CRITERIA
 from star1.pipeline.stage import Stage, main
 from star1.prompts import ask
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 
-def task(stage: Stage) -> Task[dict[str, int]]:
+def task(stage: Stage) -> Questions[dict[str, int]]:
     """How well does each response keep to the policies?"""
-    return Task(
+    return Questions(
         "scorer",
         stage.read("cot"),
         lambda row: ask(

@@ -1,15 +1,15 @@
 """Score each look-alike's reply from 1 to 5 on three criteria (paper, over-refusal data: GPT-4o)."""
 
-from star1.artifacts import BENIGN_CRITERIA
-from star1.llm import parsing
+from star1.asking import parsing
+from star1.asking.questions import Questions, ask_teacher, with_values, without_reply
+from star1.criteria import BENIGN_CRITERIA
 from star1.pipeline.stage import Stage, main
 from star1.prompts import ask
-from star1.teacher_stage import Task, ask_teacher, with_values, without_reply
 
 
-def task(stage: Stage) -> Task[dict[str, int]]:
+def task(stage: Stage) -> Questions[dict[str, int]]:
     """How safe and how helpful is each look-alike's reply?"""
-    return Task(
+    return Questions(
         "scorer",
         stage.read("benign_cot"),
         lambda row: ask("score_benign", question=row.question, thinking=row.thinking, answer=row.answer),

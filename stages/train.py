@@ -1,4 +1,4 @@
-"""Fine-tune one run on the base model (paper, Training). Run by `accelerate launch` with a file from configs/."""
+"""Fine-tune one run on its base (paper, Training). Run by `accelerate launch` with a file from configs/."""
 
 import pandas as pd
 from transformers import AutoTokenizer
@@ -12,27 +12,29 @@ from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch
 from star1.training.loop import finetune, steps_for
 from star1.training.rows import training_rows
+from star1.training.settings import training_settings
 
 
 def train(stage: Stage, name: str) -> None:
     """Write models/NAME with its card, and its curve; log the curve to MLflow while it grows."""
-    settings, run = stage.params.train, stage.params.runs[name]
-    launch = read_launch(stage.input(f"configs/{settings.launch}.yaml"))
+    run = stage.params.runs[name]
+    settings = training_settings(stage.params.train, run)
+    launch = read_launch(stage.input(f"configs/{run.launch}.yaml"))
     data, counted = (stage.input(f"data/{artifact}.parquet") for artifact in (run.data, run.steps_of))
     rows = training_rows(read(data, columns=["id", "question", "response"]), run, settings.seed)
     steps = steps_for(len(read(counted, columns=["id"])), run.epochs, settings.batch)
-    base, out = stage.input("models/base"), stage.output(f"models/{name}")
+    base, out = stage.input(f"models/{run.base}"), stage.output(f"models/{name}")
     # Here, so that a row or a tokenizer that will not do ends the stage before any weight is loaded.
     examples = encode_all(AutoTokenizer.from_pretrained(base), rows, settings.max_tokens)
-    told = summary(examples, settings.max_tokens)
+    lengths = summary(examples, settings.max_tokens)
     if is_main_process():
-        print(f"train/{name}: {told}; optimizer steps: {steps:,}")
-    params = settings.model_dump() | run.model_dump() | {"steps": steps, "rows": len(rows)}
+        print(f"train/{name}: {lengths}; optimizer steps: {steps:,}")
+    params = settings.model_dump() | run.model_dump(exclude={"train"}) | {"steps": steps, "rows": len(rows)}
     with tracking.training_run(name, params) as log:
         curve = finetune(base, examples, out, settings, steps, launch, home() / "checkpoints", log)
     if is_main_process():
         md5 = {f"data/{file.name}": file_md5(file) for file in (data, counted)}
-        write_text(out / "README.md", card(name, stage.params.base, settings, run, md5, told, steps, curve[-1].loss))
+        write_text(out / "README.md", card(name, settings, run, md5, lengths, steps, curve[-1].loss))
         path = stage.output(f"metrics/plots/training/{name}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(curve).to_csv(path, index=False, float_format="%.6g")

@@ -8,26 +8,35 @@ ROOT = Path(__file__).parent.parent
 
 # Plumbing that decides nothing about a result: how stages are run, checked, sent, logged and drawn as progress.
 # An edit there must not rebuild anything, let alone re-train a model. The search for deps stops at these modules.
-PLUMBING = {
+PLUMBING = (
     "src/star1/artifacts.py",
     "src/star1/errors.py",
-    "src/star1/pipeline/graph.py",
-    "src/star1/pipeline/home.py",
     "src/star1/params.py",
-    "src/star1/pipeline/stage.py",
     "src/star1/tracking.py",
-    "src/star1/pipeline/view.py",
+    "src/star1/pipeline/",
+    "src/star1/llm/",
+    "src/star1/llm/settings.py",
+    "src/star1/training/card.py",
     "src/star1/training/checkpoints.py",
     "src/star1/training/launch.py",
     "src/star1/training/memory.py",
-    "src/star1/llm/batch.py",
-    "src/star1/llm/batch_files.py",
-    "src/star1/llm/budget.py",
-    "src/star1/llm/client.py",
-    "src/star1/llm/pace.py",
-    "src/star1/llm/sending.py",
-    "src/star1/llm/store.py",
+    "src/star1/training/settings.py",
+)
+# What a request says, and how a local model is named in it, decide.
+DECIDING = ("src/star1/llm/requests.py", "src/star1/llm/identity.py")
+
+
+# What a stage's imports hold and its run cannot reach: the simulator plays no model under evaluation and no judge, and
+# the replies of a model under evaluation are never asked for again with a reason.
+UNREACHABLE = {
+    "generate": ("src/star1/miniature/", "src/star1/prompts/"),
+    "judge": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
 }
+
+
+def is_plumbing(name: str) -> bool:
+    """Say whether a file decides nothing about a result."""
+    return name.startswith(PLUMBING) and name not in DECIDING
 
 
 def deciding_files(stage: Path) -> set[str]:
@@ -37,15 +46,18 @@ def deciding_files(stage: Path) -> set[str]:
     while waiting:
         file = waiting.pop()
         name = str(file.relative_to(ROOT))
-        if name in found or name in PLUMBING:
+        if name in found or is_plumbing(name) or name.startswith(UNREACHABLE.get(stage.stem, ("-",))):
             continue
         found.add(name)
         tree = ast.parse(file.read_text(encoding="utf-8"))
         found |= set(prompt_files(tree))
         waiting += [imported for imported in imported_files(tree) if imported.exists()]
+        if name == "src/star1/evaluation/tasks/__init__.py":  # it imports the tasks by name
+            waiting += file.parent.glob("*.py")
         if has_data(file):
             found |= {str(data.relative_to(ROOT)) for data in file.parent.iterdir() if data.suffix == ".txt"}
-    return {name for name in found if not is_empty_package(ROOT / name)}
+    unreachable = UNREACHABLE.get(stage.stem, ("-",))
+    return {name for name in found if not is_empty_package(ROOT / name) and not name.startswith(unreachable)}
 
 
 def imported_files(tree: ast.Module) -> Iterator[Path]:

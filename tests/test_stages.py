@@ -7,7 +7,8 @@ import pytest
 
 from stages import filter_benign, reason, rewrite, train
 from star1 import artifacts
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.artifacts import ARTIFACTS
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.pipeline.stage import Stage
 from star1.text import question_id
@@ -45,7 +46,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, replies: dict[str, str]) -> Non
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         return {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice]}
 
-    monkeypatch.setattr("star1.miniature.simulator.reply", reply)
+    monkeypatch.setattr("star1.miniature.teachers.simulator.reply", reply)
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 2])
@@ -94,8 +95,8 @@ def test_only_full_scores_join_the_mix(root: Path) -> None:
 
 
 def put_base(root: Path, weights: bool) -> None:
-    from star1.miniature.pretraining import build_model
-    from star1.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.pretraining import build_model
+    from star1.bases.miniature.tokenizer import train_tokenizer
     from star1.params import load
 
     tokenizer = train_tokenizer(QUESTIONS, 300)

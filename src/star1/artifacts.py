@@ -17,11 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
-
-SAFETY_CRITERIA = ("Content_Safety_Compliance", "Relevancy_and_No_Redundant_Content", "Accuracy_of_Thinking_Process")
-OTHER = "Other"  # the category of what fits none; it has no policy
-BENIGN_CRITERIA = ("Content_Safety_Compliance", "Quality_of_Thinking_Process", "Compliance_Degree")
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,8 @@ SCORE = {"score": Column(_score(SAFETY_CRITERIA), "0 to 10 on each criterion")}
 BENIGN_SCORE = {"score": Column(_score(BENIGN_CRITERIA), "1 to 5 on each criterion")}
 PARENT = {"parent": Column(TEXT, "id of the harmful question it was rewritten from")}
 PROMPT = {
+    "suite": Column(TEXT, "safety, over_refusal or reasoning"),
+    "task": Column(TEXT, "how it is asked and judged: a file of evaluation/tasks"),
     "benchmark": Column(TEXT, "the benchmark it belongs to"),
     "prompt_id": Column(TEXT, "its name in the benchmark"),
     "prompt": Column(TEXT, "what the model is asked"),
@@ -77,10 +76,10 @@ PROMPT = {
 }
 REPLY = {
     "sample": Column(pa.int64(), "number of the sample, from 0"),
-    "response": Column(TEXT, "the raw text that the model wrote"),
+    "response": Column(TEXT, "the raw text that the model wrote; empty where no reply came"),
     "thinking": Column(TEXT, "its thought, if it opened one", optional=True),
     "answer": Column(TEXT, "its answer; null if the thought never ended", optional=True),
-    "finish_reason": Column(TEXT, "stop, or length where the token limit cut it off"),
+    "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
 }
 
 _TABLES = (
@@ -134,17 +133,24 @@ _TABLES = (
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
         },
     ),
-    Artifact("generations", "data/generations/{model}/{suite}.parquet", {**PROMPT, **REPLY}),
+    Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),
     Artifact(
         "judgements",
-        "data/judgements/{model}/{suite}.parquet",
+        "data/judgements/{model}.parquet",
         {
             **PROMPT,
             **REPLY,
-            "verdict": Column(TEXT, "refused, answered, partial, garbled; safe, unsafe; correct, wrong; truncated"),
+            "verdict": Column(TEXT, "the task's word; truncated and unjudged are words of their own"),
+            "success": Column(pa.bool_(), "whether that verdict counts"),
+            "paper_verdict": Column(TEXT, "the word by the paper's rule: the whole output, cut or not", optional=True),
+            "paper_success": Column(pa.bool_(), "whether the paper's verdict counts", optional=True),
+            "thinking_verdict": Column(TEXT, "the judge on the thought alone", optional=True),
+            "thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "answer_verdict": Column(TEXT, "the judge on the answer alone", optional=True),
+            "answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
-            "thinking_verdict": Column(TEXT, "safe or unsafe: the guard model on the thought alone", optional=True),
-            "answer_verdict": Column(TEXT, "safe or unsafe: the guard model on the answer alone", optional=True),
+            "extracted": Column(TEXT, "what the grader took for the answer", optional=True),
+            "detail": Column(TEXT, "where the answer was found, or why a program failed", optional=True),
         },
     ),
 )

@@ -10,15 +10,16 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from star1.bases.entries import BaseEntry
 from star1.errors import UserError
+from star1.evaluation.settings import Evaluate
+from star1.llm.settings import Llm, Sending
+from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
 from star1.sources.entries import BenchmarkEntry, SourceEntry
-from star1.training.launch import check_world, read_launch
+from star1.training.settings import Run, Training, training_settings
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Suite = Annotated[str, Field(pattern="^(safety|over_refusal|reasoning)$")]
 
 
@@ -35,54 +36,6 @@ class Deduplicate(Section):
     embedding_model: str
 
 
-class Teacher(Section):
-    """One role's model behind an OpenAI-compatible endpoint, and how it samples."""
-
-    base_url: str
-    model: str
-    temperature: Annotated[float, Field(ge=0, le=2)]
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    max_tokens: Positive
-    json_schema: bool
-
-
-class Llm(Section):
-    classifier: Teacher
-    reasoner: Teacher
-    scorer: Teacher
-    rewriter: Teacher
-    guard: Teacher
-    judge: Teacher
-    repairs: Annotated[int, Field(ge=0)]
-    max_failure_rate: Share
-
-
-class Endpoint(Section):
-    """How one role's requests are sent: nothing here decides what comes back."""
-
-    key_variable: str | None
-    mode: Literal["online", "batch"]
-    concurrency: Positive
-    requests_per_minute: Positive | None
-    tokens_per_minute: Positive | None
-    timeout_s: Annotated[float, Field(gt=0)]
-    retries: Annotated[int, Field(ge=0)]
-    input_usd: Annotated[float, Field(ge=0)]
-    output_usd: Annotated[float, Field(ge=0)]
-
-
-class Sending(Section):
-    budget_usd: Annotated[float, Field(gt=0)] | None
-    retry_failures: bool
-    batch_poll_s: Annotated[float, Field(gt=0)]
-    classifier: Endpoint
-    reasoner: Endpoint
-    scorer: Endpoint
-    rewriter: Endpoint
-    guard: Endpoint
-    judge: Endpoint
-
-
 class Select(Section):
     k: Positive
     full_score: Annotated[int, Field(ge=0, le=10)]
@@ -92,89 +45,10 @@ class Benign(Section):
     full_score: Annotated[int, Field(ge=1, le=5)]
 
 
-class HubModel(Section):
-    repo: str
-    revision: str
-
-
-class Pretraining(Section):
-    """The miniature base model: a Qwen2 architecture trained from scratch on the miniature world."""
-
-    seed: int
-    examples: Positive
-    batch: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    warmup: Share
-    weight_decay: Annotated[float, Field(ge=0)]
-    hidden: Positive
-    layers: Positive
-    heads: Positive
-    kv_heads: Positive
-    mlp: Positive
-    vocabulary: Positive
-    caution: Share
-    alarm: Share
-    weighing: Share
-
-
-class Base(Section):
-    source: Literal["miniature", "hub"]
-    note: str
-    miniature: Pretraining
-    hub: HubModel
-
-
-class Training(Section):
-    launch: Name
-    seed: int
-    threads: Positive
-    precision: Literal["float32", "bfloat16"]
-    batch: Positive
-    micro_batch_tokens: Positive
-    gradient_checkpointing: bool
-    max_tokens: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    warmup: Share
-    weight_decay: Annotated[float, Field(ge=0)]
-    clip: Annotated[float, Field(gt=0)]
-
-
-RunData = Literal["star1", "star1_2k", "full_score", "scored"]
-
-
-class Run(Section):
-    """One fine-tuning run: which rows, and how many steps (`epochs` passes over the rows of `steps_of`)."""
-
-    data: RunData
-    sample: Positive | None
-    epochs: Annotated[float, Field(gt=0)]
-    steps_of: RunData
-    think: Literal["full", "empty", "none"]
-    note: str
-
-
-class Generation(Section):
-    batch: Positive
-    max_new_tokens: Positive
-    repetition_penalty: Annotated[float, Field(gt=0)]
-    threads: Positive
-
-
-class Judges(Section):
-    """Who judges each suite: functions that read text, or models."""
-
-    safety: Literal["text", "guard"]
-    over_refusal: Literal["text", "classes"]
-    reasoning: Literal["text"]
-
-
-class Evaluate(Section):
-    models: list[str]
-    judges: Judges
-    generation: Generation
-
-
 class Report(Section):
+    """What the page shows; notes: a line for each model that needs one."""
+
+    notes: dict[Name, str]
     examples: Annotated[int, Field(ge=0)]
     paper_size: Literal["1.5B", "7B", "8B", "14B", "32B"] | None
 
@@ -190,7 +64,7 @@ class Params(Section):
     sending: Sending
     select: Select
     benign: Benign
-    base: Base
+    bases: dict[Name, BaseEntry]
     train: Training
     runs: dict[Name, Run]
     evaluate: Evaluate
@@ -206,17 +80,32 @@ class Params(Section):
             for suite, names in suites.items():
                 known = [name for name, entry in self.benchmarks.items() if entry.suite == suite]
                 _subset(f"{key}.{suite}", names, f"the benchmarks of suite {suite}", known)
-        _subset("evaluate.models", self.evaluate.models, "base and runs", ["base", *self.runs])
-        if "base" not in self.evaluate.models:
-            raise ValueError("evaluate.models: must hold base, which every change is measured against")
-        for suite, role in (("safety", "guard"), ("over_refusal", "judge")):
-            if getattr(self.evaluate.judges, suite) != "text" and getattr(self.llm, role).base_url == "simulator":
-                raise ValueError(
-                    f"llm.{role}.base_url: the simulator plays no judge, and evaluate.judges.{suite} wants one"
-                )
-        if "base" in self.runs:
-            raise ValueError("runs.base: base is the name of the untrained model; choose another")
+        self._models_agree()
         return self
+
+    def _models_agree(self) -> None:
+        if both := sorted(set(self.bases) & set(self.runs)):
+            raise ValueError(f"runs.{both[0]}: a base has this name too; models/{both[0]} can only be one of them")
+        _subset("evaluate.models", self.evaluate.models, "the bases and runs", [*self.bases, *self.runs])
+        for name, run in self.runs.items():
+            _subset(f"runs.{name}.base", [run.base], "the bases", list(self.bases))
+            if name in self.evaluate.models and run.base not in self.evaluate.models:
+                raise ValueError(f"evaluate.models: {name} is compared with its base {run.base}, which is not in it")
+            try:
+                training_settings(self.train, run)
+            except ValidationError as error:
+                mistake = error.errors()[0]
+                raise ValueError(f"runs.{name}.train.{mistake['loc'][0]}: {mistake['msg']}") from None
+        evaluated = [name for names in self.suites.values() for name in names]
+        for name in evaluated:
+            entry = self.benchmarks[name]
+            if entry.task is None or entry.max_tokens is None:
+                raise ValueError(f"benchmarks.{name}: it is evaluated, so it needs task and max_tokens")
+        for name in self.evaluate.protocols[self.evaluate.protocol].samples_of:
+            _subset(f"evaluate.protocols.{self.evaluate.protocol}.samples_of", [name], "the suites", evaluated)
+        listed = {*evaluated, *(name for names in self.deduplicate.against.values() for name in names)}
+        if idle := sorted(set(self.benchmarks) - listed):
+            raise ValueError(f"benchmarks.{idle[0]}: it is in no list of suites and none of deduplicate.against")
 
 
 def _subset(key: str, names: list[str], section: str, known: list[str]) -> None:
@@ -263,10 +152,6 @@ def check(raw: dict[str, Any], path: Path) -> Params:
         for name, entry in getattr(params, section).items():
             if not (root / entry.path).exists():
                 raise UserError(f"{path}: {section}.{name}.path: {entry.path} does not exist; name an existing file.")
-    try:
-        check_world(read_launch(root / f"configs/{params.train.launch}.yaml"), params.train.batch)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
     return params
 
 

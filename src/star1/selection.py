@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 
 NOT_FULL_SCORE = "not full score"
 CATEGORY_OTHER = "category Other"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.evaluation.judges import judge
+from star1.miniature.judge import judge
 
 PROMPT = "How do I kick a football as hard as possible?"
 THOUGHT = "The user wants to kick a football."

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA, to_table, write_table
+from star1.artifacts import ARTIFACTS, to_table, write_table
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.text import question_id
 
 PICK = "How do I pick a lock?"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.artifacts import ARTIFACTS
 from star1.cli import main
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.lineage.trace import trace
 from star1.text import question_id

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from star1.asking.conversation import Talk
 from star1.errors import UserError
 from star1.llm import batch_files, parsing
 from star1.llm.requests import Request
-from star1.llm.talk import Talk
 from tests.fault_server import FaultServer
 from tests.llm.conftest import ALLOWED, Ask, rows, teachers
 

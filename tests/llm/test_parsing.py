@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from star1.artifacts import BENIGN_CRITERIA, SAFETY_CRITERIA
-from star1.llm import parsing
-from star1.llm.parsing import UnusableReply
+from star1.asking import parsing
+from star1.asking.parsing import UnusableReply
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 
 ALLOWED = ["Self-Harm", "Intellectual Property", "Other"]
 GOOD_SCORES = json.dumps(dict.fromkeys(SAFETY_CRITERIA, 7))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from star1 import tracking
+from star1.asking import parsing
 from star1.errors import UserError
-from star1.llm import parsing
 from star1.llm.store import Store
 from star1.params import load_raw
 from tests.fault_server import Fault, FaultServer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.miniature.pretraining import pretrain
+from star1.bases.miniature.pretraining import pretrain
 from star1.text import normalise
 
 SETTINGS = SimpleNamespace(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.artifacts import OTHER
-from star1.miniature.simulator import fingerprint, reply
+from star1.criteria import OTHER
 from star1.miniature.teachers.reading import categories_of
+from star1.miniature.teachers.simulator import fingerprint, reply
 from star1.miniature.world import questions
 from star1.miniature.world.frames import CATEGORIES
 from star1.miniature.world.questions import recognise

@@ -12,6 +12,7 @@ from tests.imports import ROOT, deciding_files
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 READERS = ["csv", "json", "jsonl", "text", "hub", "miniature"]
 READ_BY_NAME = {"collect", "benchmark"}  # stages whose reader is named in params
+SOURCES_OF_BASES = ["miniature", "hub", "folder"]
 
 
 def declared_code(name: str) -> list[str]:
@@ -27,7 +28,7 @@ def files_below(dep: str) -> set[str]:
     return {str(f.relative_to(ROOT)) for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts}
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name not in READ_BY_NAME | {"check"}])
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in READ_BY_NAME | {"check", "base"}])
 def test_deps_are_the_import_graph(name: str) -> None:
     needed = deciding_files(ROOT / f"stages/{name}.py")
     covered = {file for dep in declared_code(name) for file in files_below(dep)}
@@ -51,6 +52,16 @@ def test_deps_of_a_source_are_its_reader_and_what_that_uses(name: str, reader: s
     assert needed - covered == set(), f"{name} with reader {reader} would be stale"
 
 
+@pytest.mark.parametrize("source", SOURCES_OF_BASES)
+def test_deps_of_a_base_are_its_source_and_what_that_uses(source: str) -> None:
+    path = "src/star1/miniature/world" if source == "miniature" else "models"
+    deps = [dep.replace("${item.source}", source).replace("${item.path}", path) for dep in declared_code("base")]
+    needed = deciding_files(ROOT / "stages/base.py") | deciding_files(ROOT / f"src/star1/bases/{source}/__init__.py")
+    covered = {file for dep in deps if not dep.startswith("models") for file in files_below(dep)}
+    assert needed - covered == set(), f"base with source {source} would be stale"
+    assert covered - needed <= {"src/star1/criteria.py"}, f"base with source {source} would be rebuilt for nothing"
+
+
 def test_a_stage_runs_its_own_module() -> None:
     for name, entry in STAGES.items():
         if name != "check":
@@ -65,8 +76,7 @@ def test_fields_are_filled_in_as_dvc_does() -> None:
     assert "sources.ALERT" in collect.params
     assert "src/star1/sources/miniature.py" in collect.deps
     assert "data/raw/ALERT.parquet" in collect.outs
-    judge = graph.declared(ROOT, "judge", ("star1", "safety"), raw)
-    assert judge.deps[-1] == "data/generations/star1/safety.parquet"
-    assert judge.params[0] == "evaluate.judges.safety"
-    assert graph.covers(judge.outs, Path("data/judgements/star1/safety.parquet"))
-    assert not graph.covers(judge.outs, Path("data/judgements/base/safety.parquet"))
+    judge = graph.declared(ROOT, "judge", ("star1",), raw)
+    assert judge.deps[-1] == "data/generations/star1.parquet"
+    assert graph.covers(judge.outs, Path("data/judgements/star1.parquet"))
+    assert not graph.covers(judge.outs, Path("data/judgements/miniature.parquet"))

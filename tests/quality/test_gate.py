@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from star1 import artifacts
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.artifacts import ARTIFACTS
+from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
 from tests.imports import ROOT

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from star1.artifacts import ARTIFACTS, SAFETY_CRITERIA, to_table, write_table
+from star1.artifacts import ARTIFACTS, to_table, write_table
+from star1.bases.miniature.pretraining import build_model
+from star1.bases.miniature.tokenizer import train_tokenizer
 from star1.cli import app
-from star1.miniature.pretraining import build_model
-from star1.miniature.tokenizer import train_tokenizer
+from star1.criteria import SAFETY_CRITERIA
 from star1.params import load
 from star1.text import question_id
 from star1.training.estimate import report

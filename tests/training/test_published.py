@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
-from star1.miniature.corpus import examples
-from star1.miniature.tokenizer import train_tokenizer
+from star1.bases.miniature.corpus import examples
+from star1.bases.miniature.tokenizer import train_tokenizer
 from star1.params import Run, load
 from star1.training.examples import IGNORED, encode_all, truncated
 from star1.training.launch import read_launch

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from star1.llm.asking import Asked
-from star1.teacher_stage import Task as Question
+from star1.asking.questions import Questions
+from star1.asking.rows import Asked
 
 
 def as_it_is(row: Any) -> str:
@@ -28,7 +28,8 @@ class Task:
         reply is generated.
     grade: generations -> a DataFrame of the same index with the column verdict and, where the task has them,
         paper_verdict, thinking_verdict, answer_verdict, hazards, extracted, detail.
-    ask: generations -> what a judge model is asked about them; read: generations and what came back -> as `grade`.
+    ask: generations -> what a judge model is asked about them; read: generations and what came back -> as `grade`;
+    role: the judge's, one of those under llm in params.yaml.
     """
 
     verdicts: tuple[str, ...]
@@ -36,5 +37,6 @@ class Task:
     prompt: Callable[[Any], str] = as_it_is
     fault: Callable[[Any], str | None] = lambda row: None
     grade: Callable[[pd.DataFrame], pd.DataFrame] | None = None
-    ask: Callable[[pd.DataFrame], Question[Any]] | None = None
+    role: str | None = None
+    ask: Callable[[pd.DataFrame], Questions[Any]] | None = None
     read: Callable[[pd.DataFrame, Asked[Any]], pd.DataFrame] | None = None

@@ -76,7 +76,7 @@ def _row(line: bytes) -> Remembered:
     whole: dict[str, Any] = json.loads(line)
     body = whole["request"]
     row = remembered(
-        Request(whole["role"], body, body.pop("sample"), body.pop("keyed")), whole["reply"], whole["stage"]
+        Request(whole["role"], body.pop("endpoint"), body, body.pop("keyed")), whole["reply"], whole["stage"]
     )
     if row.key != whole["key"]:
         raise ValueError("the key is not that of the request")

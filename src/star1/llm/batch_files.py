@@ -57,17 +57,17 @@ def places(requests: IO[bytes], keys: list[str]) -> dict[str, int]:
     return found
 
 
-def request_of(role: str, line: bytes, key: str) -> Request | None:
+def request_of(role: str, endpoint: str, line: bytes, key: str) -> Request | None:
     """Return the request of a line; None if it is not the one of this key.
 
-    The key has the last user turns without their reasons where these turns ask again (see Talk).
+    The key has the last user turns without their reasons where these turns ask again (see Conversation).
     """
     body: dict[str, Any] = json.loads(line)["body"]
     messages, blank = body["messages"], ask("repair", reason="")[0]
-    request = Request(role, body)
+    request = Request(role, endpoint, body)
     for place in range(len(messages) - 1, 0, -2):
         if request.key == key:
             break
         said = request.keyed or messages
-        request = Request(role, body, keyed=[*said[:place], blank, *said[place + 1 :]])
+        request = Request(role, endpoint, body, keyed=[*said[:place], blank, *said[place + 1 :]])
     return request if request.key == key else None

@@ -16,7 +16,7 @@ from star1.llm.requests import Request
 from star1.llm.store import Store, tokens
 
 if TYPE_CHECKING:
-    from star1.params import Endpoint
+    from star1.llm.settings import RoleSending
 
 CHARS_A_TOKEN = 4.0  # of English text, where the store has not seen the model's own ratio yet
 BATCH_DISCOUNT = 0.5  # OpenAI's price of a batch, against single calls
@@ -43,7 +43,7 @@ class Rates:
 
     def likely_tokens(self, request: Request) -> tuple[float, float]:
         """Return the tokens of a request and of its reply that are to be expected; of an unknown reply, the most."""
-        most = request.body["max_tokens"]
+        most = request.max_tokens
         return self.prompt_tokens(request), most if self.reply_tokens is None else min(self.reply_tokens, most)
 
     def usd(self, prompt_tokens: float, reply_tokens: float) -> float:
@@ -54,10 +54,10 @@ class Rates:
         """Return what a request can cost at most: a token has a byte at least, and the reply ends at max_tokens."""
         messages = request.body["messages"]
         prompt = sum(len(message["content"].encode("utf-8", "surrogatepass")) + 16 for message in messages)
-        return self.usd(prompt, request.body["max_tokens"])
+        return self.usd(prompt, request.max_tokens)
 
 
-def rates(store: Store, stage: str, role: str, model: str, endpoint: "Endpoint") -> Rates:
+def rates(store: Store, stage: str, role: str, model: str, endpoint: "RoleSending") -> Rates:
     """Return the rates of a stage's calls, from the store's own replies of this stage, else of its role and model."""
     seen = store.usage("stage = ? AND role = ? AND model = ?", (stage, role, model))
     if not seen.replies:

@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from star1.artifacts import ARTIFACTS
+from star1.asking.conversation import Conversation
+from star1.asking.questions import Questions, teacher_of
+from star1.asking.rows import Conversations, recall
 from star1.errors import UserError
-from star1.llm.asking import recall
 from star1.llm.budget import rates
-from star1.llm.requests import request
+from star1.llm.requests import model_of
 from star1.llm.store import Store
-from star1.llm.talk import Talk
 from star1.params import load
 from star1.pipeline.stage import Stage, dvc_name
 
@@ -28,7 +29,7 @@ INPUTS = {
     "reason_benign": "benign_questions",
     "score_benign": "benign_cot",
 }
-STAGES = (*INPUTS, "judge")
+STAGES = (*INPUTS, "generate", "judge")
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,16 @@ class Estimate:
 
 
 def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
-    """Return name and keys of those stages that ask a model: of judge, one for each model and suite that one judges.
+    """Return name and keys of those stages that ask a model: of generate and judge, one for each model.
 
     Raises UserError for a stage that asks nobody.
     """
+    params = load(root / "params.yaml")
     found: list[tuple[str, ...]] = []
     for name in names:
         if name not in STAGES:
             raise UserError(f"stage {name!r} asks no model; those that do are {', '.join(STAGES)}.")
-        if name != "judge":
-            found.append((name,))
-            continue
-        params = load(root / "params.yaml")
-        asking = [suite for suite in params.suites if getattr(params.evaluate.judges, suite) != "text"]
-        found += [(name, model, suite) for model in params.evaluate.models for suite in asking]
+        found += [(name,)] if name in INPUTS else [(name, model) for model in params.evaluate.models]
     return found
 
 
@@ -71,30 +68,39 @@ def look(
     if str(root.resolve()) not in sys.path:
         sys.path.insert(0, str(root.resolve()))
     stage = Stage(name, keys, root, writes=False)
+    module = import_module(f"stages.{name}")
     try:
-        task = import_module(f"stages.{name}").task(stage, *keys)
+        asking = module.tasks(stage, *keys).values() if hasattr(module, "tasks") else [module.task(stage, *keys)]
     except UserError as error:
         if "no such file" not in str(error):
             raise
         return None
-    params = stage.params
-    model = request(task.role, getattr(params.llm, task.role), []).body["model"]
-    rate = rates(store, stage.label, task.role, model, getattr(params.sending, task.role))
-    tokens = [0.0, 0.0]
-    conversations = task.conversations
+    parts = [_look_at(store, stage, questions, seen) for questions in asking]
+    return Estimate(
+        sum(part.rows for part in parts),
+        sum(part.to_ask for part in parts),
+        sum(part.prompt_tokens for part in parts),
+        sum(part.reply_tokens for part in parts),
+        sum(part.usd for part in parts),
+        all(part.known for part in parts),
+    )
 
-    def count(talk: Talk[Any], remembered: bool) -> None:
-        seen(talk.request.key)
+
+def _look_at(store: Store, stage: Stage, questions: Questions[Any], seen: Callable[[str], None]) -> Estimate:
+    """Go through the rows of one role's questions."""
+    params, teacher = stage.params, teacher_of(stage, questions)
+    repairs = params.llm.repairs if questions.repairs is None else questions.repairs
+    conversations = Conversations(questions, teacher, repairs)
+    rate = rates(store, stage.label, questions.role, model_of(teacher), params.sending.of(questions.role))
+    tokens = [0.0, 0.0]
+
+    def count(each: Conversation[Any], remembered: bool) -> None:
+        seen(each.request.key)
         if not remembered:
-            for place, number in enumerate(rate.likely_tokens(talk.request)):
+            for place, number in enumerate(rate.likely_tokens(each.request)):
                 tokens[place] += number
 
-    known = recall(
-        store,
-        conversations,
-        lambda row_id: Talk(row_id, task.role, params.llm, conversations[row_id], task.parse, task.schema),
-        count,
-    )
+    known = recall(store, conversations, count)
     return Estimate(
         len(conversations),
         len(known.pending),

@@ -263,7 +263,7 @@ def _values(row: Remembered) -> tuple[Any, ...]:
 
 def remembered(request: Request, reply: dict[str, Any], stage: str = "") -> Remembered:
     """Return a request and its reply as the store keeps them."""
-    body = {**request.body, "sample": request.sample, "keyed": request.keyed}
+    body = {**request.body, "endpoint": request.endpoint, "keyed": request.keyed}
     return Remembered(
         request.key, request.role, body["model"], stage, request.chars, *tokens(reply), _packed(body), _packed(reply)
     )

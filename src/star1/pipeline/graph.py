@@ -20,23 +20,63 @@ class Declared:
 def declared(root: Path, name: str, keys: tuple[str, ...], params: dict[str, Any]) -> Declared:
     """Read the stage `name` from dvc.yaml and fill in its ${...}.
 
-    `keys` are what stands behind the @ of the stage's name: the key of a foreach, or the values of a matrix in its
-    order; `params` is params.yaml as plain mappings. Raises KeyError if there is no such stage, key or field.
+    `keys` are what stands behind the @ of the stage's name: the key of a foreach, or the item of its list; `params` is
+    params.yaml as plain mappings. Raises KeyError if there is no such stage, key or field.
     """
-    entry = YAML(typ="safe").load(root / "dvc.yaml")["stages"][name]
+    return _filled(_entries(root)[name], keys, params)
+
+
+def every(root: Path, params: dict[str, Any]) -> dict[tuple[str, ...], Declared]:
+    """Return all stages that dvc.yaml has with these params, by name and key."""
+    found: dict[tuple[str, ...], Declared] = {}
+    for name, entry in _entries(root).items():
+        keys = [(str(key),) for key in _section(entry, params)] if "foreach" in entry else [()]
+        found |= {(name, *key): _filled(entry, key, params) for key in keys}
+    return found
+
+
+def _entries(root: Path) -> dict[str, Any]:
+    entries: dict[str, Any] = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    return entries
+
+
+def _section(entry: dict[str, Any], params: dict[str, Any]) -> Any:
+    """Return what a foreach goes through: a mapping or a list of params.yaml."""
+    section: Any = params
+    for key in entry["foreach"].strip("${}").split("."):
+        section = section[key]
+    return section
+
+
+def _filled(entry: dict[str, Any], keys: tuple[str, ...], params: dict[str, Any]) -> Declared:
     values = {key: str(value) for key, value in flat(params).items()}
     if "foreach" in entry:
-        section = params[entry["foreach"].strip("${}")]
-        values |= {"key": keys[0]} | {f"item.{field}": str(value) for field, value in section[keys[0]].items()}
+        section = _section(entry, params)
+        if isinstance(section, dict):
+            values |= {"key": keys[0]} | {f"item.{field}": str(value) for field, value in section[keys[0]].items()}
+        else:
+            values["item"] = keys[0]
         entry = entry["do"]
-    elif "matrix" in entry:
-        values |= {f"item.{axis}": key for axis, key in zip(entry["matrix"], keys, strict=True)}
 
-    def filled(section: str) -> tuple[str, ...]:
-        paths = (next(iter(item)) if isinstance(item, dict) else item for item in entry.get(section, []))
+    def filled(part: str) -> tuple[str, ...]:
+        paths = (next(iter(item)) if isinstance(item, dict) else item for item in entry.get(part, []))
         return tuple(re.sub(r"\$\{([^}]+)\}", lambda field: values[field[1]], path) for path in paths)
 
     return Declared(filled("params"), filled("deps"), filled("outs") + filled("metrics") + filled("plots"))
+
+
+def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
+    """Return the files of stages that are gone: those in a folder that a stage depends on, which no stage writes.
+
+    A stage that depends on data/raw would otherwise count the rows of a source that params.yaml names no more.
+    """
+    stages = every(root, params).values()
+    outs = {out for stage in stages for out in stage.outs}
+    folders = {Path(dep) for stage in stages for dep in stage.deps} & {
+        folder for out in outs for folder in Path(out).parents
+    }
+    files = (file for folder in sorted(folders) for file in sorted((root / folder).rglob("*")) if file.is_file())
+    return [file for file in files if not covers(tuple(outs), file.relative_to(root))]
 
 
 def covers(declared_paths: tuple[str, ...], path: Path) -> bool:

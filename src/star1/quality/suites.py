@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
+from star1.artifacts import ARTIFACTS
+from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
 from star1.policies import names as policy_names
 
 MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
@@ -120,7 +121,7 @@ def _failures(gxe: Any) -> list[Any]:
 def _generations(gxe: Any) -> list[Any]:
     return [
         *_unique("benchmark", "prompt_id", "sample")(gxe),
-        gxe.ExpectColumnValuesToBeInSet(column="finish_reason", value_set=["stop", "length"]),
+        gxe.ExpectColumnValuesToBeInSet(column="finish_reason", value_set=["stop", "length", "error"]),
     ]
 
 
@@ -129,7 +130,10 @@ def _not_other(gxe: Any) -> list[Any]:
 
 
 def _verdicts(gxe: Any) -> list[Any]:
-    return [gxe.ExpectColumnValuesToBeInSet(column="verdict", value_set=VERDICTS)]
+    from star1.evaluation.tasks import names, task_of
+
+    words = sorted({word for name in names() for word in task_of(name).verdicts})
+    return [gxe.ExpectColumnValuesToBeInSet(column="verdict", value_set=words)]
 
 
 _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {

@@ -5,21 +5,22 @@ from typing import Any
 import pandas as pd
 
 
-def before_and_after(judgements: dict[tuple[str, str], pd.DataFrame], per_suite: int) -> list[dict[str, Any]]:
+def before_and_after(judgements: dict[str, pd.DataFrame], per_suite: int) -> list[dict[str, Any]]:
     """Return examples: for each benchmark and label its first prompt, `per_suite` a suite, with all models' replies.
 
-    judgements: (model, suite) -> its rows. The choice does not look at any reply.
+    judgements: model -> its rows; of several samples the first is shown. The choice does not look at any reply.
     """
-    models = list(dict.fromkeys(model for model, _ in judgements))
+    by_model = {model: rows[rows["sample"] == 0] for model, rows in judgements.items()}
+    by_prompt = {model: rows.set_index(["benchmark", "prompt_id"]) for model, rows in by_model.items()}
+    first = next(iter(by_model.values()))
     examples = []
-    for suite in dict.fromkeys(suite for _, suite in judgements):
-        by_prompt = {model: judgements[model, suite].set_index(["benchmark", "prompt_id"]) for model in models}
-        rows = judgements[models[0], suite]
+    for suite in dict.fromkeys(first["suite"]):
+        rows = first[first["suite"] == suite]
         firsts = rows.groupby(["benchmark", "label"], sort=False, dropna=False).head(per_suite).index
         turns = rows.loc[firsts].groupby(["benchmark", "label"], sort=False, dropna=False).cumcount()
         for index in turns.sort_values(kind="stable").index[:per_suite]:
             row = rows.loc[index]
-            replies = {model: by_prompt[model].loc[(row["benchmark"], row["prompt_id"])] for model in models}
+            replies = {model: of.loc[(row["benchmark"], row["prompt_id"])] for model, of in by_prompt.items()}
             examples.append(
                 {
                     "prompt": row["prompt"],

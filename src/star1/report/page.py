@@ -71,7 +71,7 @@ def build(inputs: ReportInputs) -> str:
         miniature=inputs.miniature,
         title_params=inputs.title_params,
         notes=inputs.notes,
-        base=inputs.evaluation["base"],
+        bases=inputs.evaluation["bases"],
         models=inputs.evaluation["models"],
         headlines=headlines,
         changes=results.changes(headlines),

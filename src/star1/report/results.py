@@ -41,7 +41,7 @@ def headlines(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
             models = [
                 {
                     "model": model,
-                    "is_base": model == evaluation["base"],
+                    "is_base": evaluation["bases"][model] == model,
                     "share": figure,
                     "change": figure.get("change"),
                 }
@@ -143,7 +143,8 @@ def beside_paper(evaluation: Mapping[str, Any], size: str) -> list[dict[str, Any
     Our average is left out where it is over other benchmarks than the paper's.
     """
     paper = reported(size)
-    models = [evaluation["base"], *(model for model in evaluation["models"] if model != evaluation["base"])][:2]
+    runs = [model for model in evaluation["models"] if evaluation["bases"][model] != model]
+    models = [evaluation["bases"][runs[0]], runs[0]] if runs else evaluation["models"][:1]
     tables = []
     for suite, names in BENCHMARKS.items():
         rows = []

@@ -123,13 +123,16 @@ class BenchmarkEntry(Entry):
 
     `choices` are columns whose texts, or lists of texts, are lettered A, B, C ... below the prompt. If `answer` is one
     of these columns, each row's choices are shuffled (by a hash of its id) and the answer becomes the letter.
+    `task` names a file of evaluation/tasks, `max_tokens` is the limit of a reply; both for what is evaluated.
     `shuffle_seed` orders the rows as `datasets.Dataset.shuffle(seed)` does; `limit` then keeps the first ones.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "answer", "label", "category", "choices")
-    ALWAYS: ClassVar[set[str]] = {"suite", "shuffle_seed", "limit"}
+    ALWAYS: ClassVar[set[str]] = {"suite", "task", "max_tokens", "shuffle_seed", "limit"}
 
     suite: Literal["safety", "over_refusal", "reasoning", "decontamination"]
+    task: str | None = Field(None, pattern="^[a-z][a-z0-9_]*$")
+    max_tokens: int | None = Field(None, ge=1)
     prompt: str | None = None
     prompt_id: str | None = None
     answer: str | None = None

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 if TYPE_CHECKING:
-    from star1.params import Base, Run, Training
+    from star1.training.settings import Run, Training
 
 
 def card(
     name: str,
-    base: "Base",
     train: "Training",
     run: "Run",
     data: Mapping[str, str],
@@ -26,20 +25,17 @@ def card(
 
     Args:
         name: of the run.
-        base: its `source` and, for a model of the Hub, `hub`.
-        train: what all runs share.
-        run: what this one is.
+        train: the run's settings, with what it overrides.
+        run: its base, its rows and its steps.
         data: MD5 of each data artifact that decided the run, by path.
         rows: what `examples.summary` says of the rows.
         steps: optimizer steps.
         loss: of the last step.
     """
     front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["safety"]}
-    origin = "the miniature world's, pretrained from scratch: a toy, whose figures say nothing about real models"
-    if base.source == "hub":
-        front |= {"base_model": base.hub.repo, "base_model_relation": "finetune"}
-        origin = f"{_plain(base.hub.repo)} at revision {_plain(base.hub.revision)}"
-    settings = json.dumps({"train": train.model_dump(), "run": run.model_dump()}, indent=2, ensure_ascii=False)
+    settings = json.dumps(
+        {"train": train.model_dump(), "run": run.model_dump(exclude={"train"})}, indent=2, ensure_ascii=False
+    )
     hashes = "\n".join(f"| {path} | MD5 {md5} |" for path, md5 in data.items())
     return f"""---
 {_yaml(front)}---
@@ -50,8 +46,7 @@ A language model, all of whose parameters were fine-tuned on questions with a re
 
 | | |
 |---|---|
-| what it is | {_plain(run.note)} |
-| base model | {origin} |
+| base model | models/{_plain(run.base)}; `bases.{_plain(run.base)}` in params.yaml says where that comes from |
 {hashes}
 | trained on | data/{run.data}.parquet: {rows} |
 | optimizer steps | {steps:,}, as many as {run.epochs:g} times over the rows of data/{run.steps_of}.parquet |
@@ -78,8 +73,8 @@ vllm serve models/{name}
 
 ## What it does
 
-`metrics/evaluation/` has its figures on the benchmarks (`dvc metrics show`), `metrics/plots/training/{name}.csv` its
-training curve, `metrics/report.html` both beside the other models.
+`metrics/evaluation.json` has its figures on the benchmarks (`dvc metrics show`: the few that decide),
+`metrics/plots/training/{name}.csv` its training curve, `metrics/report.html` both beside the other models.
 
 ## Settings
 

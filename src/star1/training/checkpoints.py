@@ -20,9 +20,9 @@ from star1.errors import UserError
 from star1.training.examples import Example
 
 if TYPE_CHECKING:
-    from star1.params import Training
     from star1.training.engine import Engine
     from star1.training.loop import Curve
+    from star1.training.settings import Training
 
 KEPT = 2
 LIBRARIES = ("torch", "transformers", "accelerate", "deepspeed")

@@ -22,7 +22,7 @@ from star1.training.optimizer import BETAS, MasterAdamW
 from star1.training.packing import Row, packs
 
 if TYPE_CHECKING:
-    from star1.params import Training
+    from star1.training.settings import Training
 
 # The kernels beside the loss, which is our own.
 LIGER = {"rope": True, "rms_norm": True, "swiglu": True, "cross_entropy": False, "fused_linear_cross_entropy": False}

@@ -10,9 +10,10 @@ from star1.artifacts import read
 from star1.params import load
 
 if TYPE_CHECKING:
-    from star1.params import Params, Run, Training
+    from star1.params import Params
     from star1.training.launch import Launch
     from star1.training.memory import Memory, Shape
+    from star1.training.settings import Run, Training
 
 # An H200's matrix units in bfloat16, and the share of them that was measured with this loop: 50 to 60 %.
 PEAK_FLOPS, SHARE = 790e12, 0.5
@@ -28,23 +29,36 @@ class Prospect:
 
 
 def report(root: Path) -> str:
-    """Return both tables as text; a line says what is missing where the base model or a run's rows are not built."""
+    """Return the tables of each base that runs train on; a line says what is missing where a base is not built."""
     params = load(root / "params.yaml")
-    base = root / "models/base"
-    if not (base / "config.json").exists():
-        return (
-            "Neither tokens nor memory are known before models/base is there: `dvc repro base` builds it, "
-            "`dvc pull models/base` fetches it."
-        )
+    bases = dict.fromkeys(run.base for run in params.runs.values())
+    return "\n\n".join(_of_base(root, base, params) for base in bases)
+
+
+def _of_base(root: Path, base: str, params: "Params") -> str:
     from star1.training.memory import read_shape
+    from star1.training.settings import training_settings
 
-    shape = read_shape(base)
-    runs = {name: prospect(root, run, params) for name, run in params.runs.items()}
-    known = [run for run in runs.values() if not isinstance(run, str)]
-    return f"{_runs_table(runs, shape, params.train)}\n\n{_memory_table(root, known, shape, params.train)}"
+    folder = root / "models" / base
+    if not (folder / "config.json").exists():
+        return (
+            f"Neither tokens nor memory are known before models/{base} is there: `dvc repro base@{base}` builds it, "
+            f"`dvc pull models/{base}` fetches it."
+        )
+    shape = read_shape(folder)
+    runs = {name: run for name, run in params.runs.items() if run.base == base}
+    settings = {name: training_settings(params.train, run) for name, run in runs.items()}
+    found = {name: prospect(root, run, settings[name]) for name, run in runs.items()}
+    known = {name: run for name, run in found.items() if not isinstance(run, str)}
+    tables = [f"Runs on {base}:", _runs_table(found, shape, settings)]
+    # Memory depends on the settings alone, which most runs share.
+    for shared in dict.fromkeys(settings.values()):
+        of_these = [known[name] for name in known if settings[name] == shared]
+        tables += ["", _memory_table(root, of_these, shape, shared)]
+    return "\n".join(tables)
 
 
-def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
+def prospect(root: Path, run: "Run", settings: "Training") -> "Prospect | str":
     """Tokenise a run's rows as the training will; return why not where that cannot be done."""
     for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
         if not (root / path).exists():
@@ -59,16 +73,16 @@ def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
     if rows.empty:
         return f"data/{run.data}.parquet has no rows"
     counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))
-    tokenizer = AutoTokenizer.from_pretrained(root / "models/base")
-    examples = encode_all(tokenizer, training_rows(rows, run, params.train.seed), params.train.max_tokens)
+    tokenizer = AutoTokenizer.from_pretrained(root / "models" / run.base)
+    examples = encode_all(tokenizer, training_rows(rows, run, settings.seed), settings.max_tokens)
     return Prospect(
         lengths=[len(example.input_ids) for example in examples],
         truncated=truncated(examples)[0],
-        steps=steps_for(counted, run.epochs, params.train.batch),
+        steps=steps_for(counted, run.epochs, settings.batch),
     )
 
 
-def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "Training") -> str:
+def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "dict[str, Training]") -> str:
     from star1.training.loop import presentation_order
 
     lines = [
@@ -79,8 +93,8 @@ def _runs_table(runs: dict[str, "Prospect | str"], shape: "Shape", settings: "Tr
         if isinstance(run, str):
             lines.append(f"{name:20}  {run}")
             continue
-        rows = len(run.lengths)
-        shown = [run.lengths[n] for n in islice(presentation_order(rows, settings.seed), run.steps * settings.batch)]
+        rows, of_run = len(run.lengths), settings[name]
+        shown = [run.lengths[n] for n in islice(presentation_order(rows, of_run.seed), run.steps * of_run.batch)]
         flops = shape.flops(sum(shown), sum(length * length for length in shown))
         lines.append(
             f"{name:20}{rows:>8,}{sum(run.lengths) / rows:>13,.1f}{max(run.lengths):>9,}{run.truncated:>11,}"

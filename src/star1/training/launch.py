@@ -47,7 +47,7 @@ def read_launch(path: Path) -> Launch:
         )
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
-        raise UserError(f"train.launch: there is no configs/{path.name}; there are {known}.") from None
+        raise UserError(f"launch: there is no configs/{path.name}; there are {known}.") from None
     except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
         raise UserError(f"configs/{path.name} is not understood as accelerate's configuration ({error!r}).") from None
 
@@ -56,7 +56,7 @@ def check_world(launch: Launch, batch: int) -> None:
     """Raise UserError where the sequences of a step cannot be dealt out evenly to the processes."""
     if batch % launch.processes:
         raise UserError(
-            f"train.batch {batch} does not divide by the {launch.processes} processes of train.launch {launch.name}; "
+            f"train.batch {batch} does not divide by the {launch.processes} processes of launch {launch.name}; "
             "change one of them, so that every process gets as many sequences a step."
         )
 
@@ -77,8 +77,8 @@ def check_started(launch: Launch, accelerator: "Accelerator") -> None:
     )
     if found != wanted:
         raise UserError(
-            f"train.launch {launch.name} asks for {told(*wanted)}, but {told(*found)} is what is here; choose another "
-            f"train.launch, or start it with: accelerate launch --config_file configs/{launch.name}.yaml"
+            f"launch {launch.name} asks for {told(*wanted)}, but {told(*found)} is what is here; choose another "
+            f"launch, or start it with: accelerate launch --config_file configs/{launch.name}.yaml"
         )
 
 
@@ -86,4 +86,4 @@ def assert_sharded(launch: Launch, model: Any) -> None:
     """Raise AssertionError unless the prepared model is DeepSpeed's of the stage that `launch` asks for."""
     stage = model.zero_optimization_stage() if hasattr(model, "zero_optimization_stage") else 0
     if stage != launch.zero_stage:
-        raise AssertionError(f"ZeRO stage {stage} is running, not {launch.zero_stage} of train.launch {launch.name}")
+        raise AssertionError(f"ZeRO stage {stage} is running, not {launch.zero_stage} of launch {launch.name}")

@@ -29,7 +29,7 @@ from star1.training.optimizer import learning_rate
 from star1.training.packing import lay_out, tensors
 
 if TYPE_CHECKING:
-    from star1.params import Training
+    from star1.training.settings import Training
 
 CHECKPOINT_S = 300.0  # seconds between checkpoints, unless STAR1_CHECKPOINT_S says otherwise
 
@@ -95,7 +95,7 @@ def finetune(
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"the device's memory is too small ({str(error).split('.')[0]}): lower train.micro_batch_tokens, set "
-            "train.gradient_checkpointing, or choose another train.launch; `star1 estimate train` says what fits."
+            "train.gradient_checkpointing, or choose another launch; `star1 estimate train` says what fits."
         ) from None
     return curve
 

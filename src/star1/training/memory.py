@@ -22,7 +22,7 @@ from star1.training.packing import lay_out, packs
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from star1.params import Training
+    from star1.training.settings import Training
 
 GIB = 2**30
 # DeepSpeed's defaults, in elements: reduce_bucket_size and stage3_max_live_parameters (runtime/zero/config.py).
@@ -220,7 +220,7 @@ def require_fit(
     here = torch.tensor([available(launch) or 0.0], dtype=torch.float64, device=accelerator.device)
     room = accelerator.gather(here).min().item()
     if not room:
-        raise UserError(f"train.launch {launch.name} wants GPUs, and there is none here; train.launch cpu wants none.")
+        raise UserError(f"launch {launch.name} wants GPUs, and there is none here; launch cpu wants none.")
     needed = memory(shape, launch, settings, tokens)
     device = "process" if launch.cpu else "GPU"
     if needed.certain > room:
@@ -229,9 +229,9 @@ def require_fit(
             for other in _others(launch)
             if (there := memory(shape, other, settings, tokens)).certain < room
         ]
-        way = f"choose another train.launch: {', '.join(others)}; or" if others else "no other launch fits;"
+        way = f"choose another launch: {', '.join(others)}; or" if others else "no other launch fits;"
         raise UserError(
-            f"train.launch {launch.name} needs {_gib(needed.certain)} GiB a {device} for weights, gradients and "
+            f"launch {launch.name} needs {_gib(needed.certain)} GiB a {device} for weights, gradients and "
             f"optimizer state alone, and {_gib(room)} GiB are there; {way} choose a smaller base model."
         )
     if needed.total > room and accelerator.is_main_process:
@@ -255,7 +255,7 @@ def _ways(shape: Shape, launch: Launch, settings: "Training", tokens: int, longe
         ways.append(f"lower train.micro_batch_tokens to {fitting:,}")
     fitting_launches = [o.name for o in _others(launch) if memory(shape, o, settings, tokens).total < room]
     if fitting_launches:
-        ways.append(f"choose another train.launch: {', '.join(fitting_launches)}")
+        ways.append(f"choose another launch: {', '.join(fitting_launches)}")
     return ways
 
 

@@ -15,8 +15,8 @@ import torch
 from star1.training.examples import IGNORED, Example
 
 if TYPE_CHECKING:
-    from star1.params import Training
     from star1.training.launch import Launch
+    from star1.training.settings import Training
 
 ROW_COST = 32  # what a forward pass costs beside its tokens, as so many of them: 5 ms on a CPU at the miniature's size
 

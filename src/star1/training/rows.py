@@ -9,7 +9,7 @@ from star1.replies import split_reply
 from star1.training.examples import response_text
 
 if TYPE_CHECKING:
-    from star1.params import Run
+    from star1.training.settings import Run
 
 
 def drawn(rows: pd.DataFrame, run: "Run", seed: int) -> pd.DataFrame:

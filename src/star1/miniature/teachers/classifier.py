@@ -2,7 +2,7 @@
 
 import json
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.teachers.reading import Prompt, categories_of
 from star1.miniature.world.frames import digest
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.world.frames import CATEGORIES
 from star1.miniature.world.questions import recognise
 

@@ -8,7 +8,7 @@ more often than not, as it does real models.
 import re
 from dataclasses import dataclass
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.teachers.reading import Prompt, categories_of, subject, topic
 from star1.miniature.world import replies
 from star1.miniature.world.frames import CATEGORIES, digest

@@ -3,7 +3,7 @@
 import json
 import re
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.teachers.reading import Prompt, categories_of
 from star1.miniature.world.frames import CATEGORIES, digest
 

@@ -8,7 +8,7 @@ earlier sources, copies and near-copies of benchmark prompts, and questions that
 from dataclasses import dataclass
 from random import Random
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.world.benchmarks import benchmark
 from star1.miniature.world.frames import CATEGORIES, frames_of
 from star1.miniature.world.questions import PLAYS, TAILS, WORDINGS, Act, draw_filler, recognise, render

@@ -44,6 +44,24 @@ def content(reply: dict[str, Any]) -> str:
     return text
 
 
+def reply_text(reply: dict[str, Any]) -> tuple[str, str | None, str]:
+    """Return (text, thought, finish_reason) of a reply however it ended; the thought where it has a field of its own.
+
+    Raises UnusableReply where the endpoint gave no reply.
+    """
+    if "choices" not in reply:
+        error = reply["error"]
+        raise UnusableReply(f"the endpoint gave no reply: {error['code'] or error['message']}", repairable=False)
+    choice = reply["choices"][0]
+    text, message = choice["message"].get("content"), choice["message"]
+    apart = message.get("reasoning_content") or message.get("reasoning")
+    return (
+        text if isinstance(text, str) else "",
+        apart if isinstance(apart, str) else None,
+        str(choice["finish_reason"]),
+    )
+
+
 def thought(reply: dict[str, Any]) -> Thought:
     """Return thinking and answer, whether the thought came inline in its tags or in a field of its own."""
     text = content(reply)

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from star1.miniature.corpus import Example, examples
-from star1.miniature.tokenizer import ASSISTANT, END, USER, train_tokenizer
+from star1.bases.miniature.corpus import Example, examples
+from star1.bases.miniature.tokenizer import ASSISTANT, END, USER, train_tokenizer
 
 if TYPE_CHECKING:
     import torch

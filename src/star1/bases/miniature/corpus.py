@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from star1.artifacts import OTHER
+from star1.criteria import OTHER
 from star1.miniature.world import replies, sums
 from star1.miniature.world.frames import CATEGORIES, Frame, frames
 from star1.miniature.world.questions import (

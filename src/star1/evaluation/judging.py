@@ -1,0 +1,57 @@
+"""Verdicts on one model's replies, task by task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from star1.asking.questions import Questions
+from star1.asking.rows import Asked
+from star1.errors import UserError
+from star1.evaluation.tasks import task_of
+
+VIEWS = ("paper", "thinking", "answer")  # on which a judge may have a verdict of its own
+GIVEN = ("verdict", *(f"{view}_verdict" for view in VIEWS), "hazards", "extracted", "detail")
+
+
+def questions_by_task(rows: pd.DataFrame) -> dict[str, Questions[Any]]:
+    """Return what the judges that are models are asked about generations, by task."""
+    found = {}
+    for name in dict.fromkeys(rows["task"]):
+        make_questions = task_of(name).ask
+        if make_questions is not None:
+            found[name] = make_questions(rows[rows["task"] == name])
+    return found
+
+
+def judged(rows: pd.DataFrame, asked: Mapping[str, Asked[Any]]) -> pd.DataFrame:
+    """Return judgements of generations, in their order; `asked`: what the judges that are models said, by task.
+
+    Raises UserError where a task gives a verdict that it does not name.
+    """
+    parts = []
+    for name in dict.fromkeys(rows["task"]):
+        task, of_task = task_of(name), rows[rows["task"] == name]
+        if task.grade is not None:
+            verdicts = task.grade(of_task)
+        elif task.read is not None:
+            verdicts = task.read(of_task, asked[name])
+        else:
+            raise UserError(f"evaluation/tasks/{name}.py: TASK has neither grade nor read.")
+        unknown = sorted(set(verdicts["verdict"]) - set(task.verdicts))
+        if unknown:
+            raise UserError(f"evaluation/tasks/{name}.py: {unknown[0]!r} is not one of its verdicts.")
+        nothing = pd.Series(None, index=of_task.index, dtype=object)
+        given = of_task.assign(**{column: verdicts.get(column, nothing) for column in GIVEN})
+        parts.append(_with_success(given, task.success))
+    return pd.concat(parts).loc[rows.index]
+
+
+def _with_success(rows: pd.DataFrame, success: tuple[str, ...]) -> pd.DataFrame:
+    """Add, beside each verdict, whether it counts."""
+
+    def counts(column: str) -> pd.Series:
+        return pd.Series([None if word is None else word in success for word in rows[column]], rows.index, dtype=object)
+
+    views = {f"{view}_success": counts(f"{view}_verdict") for view in VIEWS}
+    return rows.assign(success=counts("verdict"), **views)

@@ -1,0 +1,47 @@
+"""The params of the evaluation: which models, served how, and how they sample."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from star1.pipeline.fields import Address, Name, Positive
+from star1.pipeline.view import Section
+
+
+class Protocol(Section):
+    """How replies are sampled. A param that is null is not sent; `extra` goes into the request as it is.
+
+    samples: replies to a prompt; samples_of: the same for single benchmarks.
+    """
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None
+    samples: Positive
+    samples_of: dict[Name, Positive]
+    extra: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        most = max([self.samples, *self.samples_of.values()])
+        if self.temperature == 0 and most > 1:
+            raise ValueError(f"samples: {most} greedy replies to one prompt are all the same; ask for 1")
+        return self
+
+
+class Evaluate(Section):
+    """models: names of bases and runs, in the order of the tables; base_url: who serves them; protocol: one of
+    protocols.
+    """
+
+    models: Annotated[list[Name], Field(min_length=1)]
+    base_url: Address
+    protocol: Name
+    protocols: dict[Name, Protocol]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.protocol not in self.protocols:
+            raise ValueError(f"protocol: {self.protocol!r} is not one of {', '.join(self.protocols)}")
+        if self.base_url == "simulator":
+            raise ValueError("base_url: the simulator plays teachers, no model under evaluation; use transformers")
+        return self

@@ -1,0 +1,136 @@
+"""Any OpenAI-compatible endpoint at a URL."""
+
+import asyncio
+import json
+import math
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+
+from star1.errors import UserError
+from star1.llm.endpoints import Passing, Send
+from star1.llm.requests import Request
+
+if TYPE_CHECKING:
+    from star1.llm.settings import RoleSending, Teacher
+
+PASSING = (408, 409, 425, 429)  # and 5xx: what another try may mend
+OF_THE_ROW = (400, 413, 422)  # a content filter before the model, a prompt that is too long
+KEPT = "all replies so far are kept, run again to go on"
+
+
+@asynccontextmanager
+async def connect(role: str, teacher: "Teacher", sending: "RoleSending") -> AsyncIterator[Send]:
+    """Yield `send` for the endpoint at the teacher's base_url."""
+    async with client_for(role, teacher, sending) as client:
+        yield sender_of(client, sending)
+
+
+def client_for(role: str, teacher: "Teacher", sending: "RoleSending") -> openai.AsyncOpenAI:
+    """Return the client for a role. Raises UserError if the environment variable that holds its key is not set."""
+    variable = sending.key_variable
+    key = os.environ.get(variable, "").strip() if variable else "none"
+    if not key:
+        raise UserError(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+    limits = httpx2.Limits(max_connections=sending.concurrency, max_keepalive_connections=sending.concurrency)
+    http_client = openai.DefaultAsyncHttpxClient(limits=limits, timeout=sending.timeout_s)
+    # Retries are ours: the client's own would try an empty quota again, and hide from the rate limiter that it was
+    # refused.
+    return openai.AsyncOpenAI(api_key=key, base_url=teacher.base_url, max_retries=0, http_client=http_client)
+
+
+def sender_of(client: openai.AsyncOpenAI, sending: "RoleSending") -> Send:
+    """Return the function that sends one request once and returns the whole reply as it came.
+
+    A refusal of this very request (a content filter, a prompt that is too long) comes back as {"error": ...}: it is an
+    outcome of the row. The function raises UserError for what no retry mends: a bad key, a missing model, an empty
+    quota.
+    """
+
+    async def send(request: Request) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(sending.timeout_s):
+                # The reply as it came: the typed method takes body and reply apart, for a third of a call's CPU.
+                raw = await client.post("/chat/completions", cast_to=httpx2.Response, body=request.body)
+            return whole(without_key(raw.text, client))
+        except openai.APIStatusError as error:
+            status, code = error.status_code, error.code
+            if status in OF_THE_ROW:
+                return refusal(status, {"code": code, "message": error.message}, client)
+            if code == "insufficient_quota" or not (status in PASSING or status >= 500):
+                raise what_to_mend(client, request.role, request.body["model"], error, sending) from None
+            raise Passing(f"the endpoint answered {status}", retry_after(error.response.headers)) from None
+        except (TimeoutError, openai.APITimeoutError):
+            raise Passing(f"no reply within {sending.timeout_s:g} s") from None
+        except openai.APIConnectionError:
+            raise Passing("the connection failed") from None
+        except Malformed:
+            raise Passing("the endpoint's reply was no chat completion") from None
+
+    return send
+
+
+class Malformed(Exception):
+    """What the endpoint sent is no chat completion."""
+
+
+def refusal(status: int, error: dict[str, Any], client: openai.AsyncOpenAI) -> dict[str, Any]:
+    """Return what is remembered of a request that the endpoint refused for its own sake."""
+    message = without_key(str(error.get("message")), client)[:1000]
+    return {"error": {"status": status, "code": error.get("code"), "message": message}}
+
+
+def whole(text: str) -> dict[str, Any]:
+    """Return a reply's JSON. Raises Malformed unless it has the parts of a chat completion."""
+    try:
+        reply: dict[str, Any] = json.loads(text)
+        choice = reply["choices"][0]
+        choice["finish_reason"], choice["message"].get("content")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise Malformed from None
+    return reply
+
+
+def without_key(text: str, client: openai.AsyncOpenAI) -> str:
+    """Return what an endpoint answered without the key, which some repeat in their errors."""
+    return text.replace(client.api_key, "[key]") if len(client.api_key) >= 8 else text
+
+
+def what_to_mend(
+    client: openai.AsyncOpenAI, role: str, model: str, error: openai.APIStatusError, sending: "RoleSending"
+) -> UserError:
+    """Return what to tell the user of an error that no retry mends; the endpoint's own words may hold the key."""
+    status, url, variable = error.status_code, client.base_url, sending.key_variable
+    advice = {
+        401: f"the endpoint refuses the key; check the environment variable {variable} ({url})",
+        403: f"the key in {variable} may not use {model}; have it allowed, or change llm.{role}.model",
+        404: f"there is no model {model} at {url}; check llm.{role}.model and base_url",
+        402: f"the balance at {url} is used up; {KEPT} once it is filled",
+        429: f"the quota at {url} is used up; {KEPT} once it is raised",
+    }
+    return UserError(f"{role}: {advice.get(status, f'the endpoint {url} answered {status}; {KEPT}')}.")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that Retry-After (seconds or a date; or retry-after-ms) asks for, None if it is not there."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            seconds = float(milliseconds) / 1000
+        elif value is not None:
+            seconds = float(value)
+        else:
+            return None
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value or "")
+        except ValueError:
+            return None
+        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,61 @@
+"""What becomes of a reply: remembered, paid within the budget, or held back as a refusal."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from star1.errors import UserError
+from star1.llm.budget import Budget, rates
+from star1.llm.endpoints.url import KEPT, OF_THE_ROW, refusal, whole, without_key
+from star1.llm.requests import Request, model_of
+from star1.llm.store import Store
+
+if TYPE_CHECKING:
+    from star1.llm.settings import Sending, Teacher
+
+OUTAGE = 10  # requests in a row without a reply: the endpoint is down, not the request odd
+
+
+class Keeper:
+    """The replies of one stage's requests to one role: what is kept of them, and what they cost."""
+
+    def __init__(self, store: Store, stage: str, role: str, teacher: "Teacher", sending: "Sending") -> None:
+        self.store, self.stage, self.role, self.teacher, self.sending = store, stage, role, teacher, sending
+        self.endpoint = sending.of(role)
+        self.model = model_of(teacher)
+        self.rates = rates(store, stage, role, self.model, self.endpoint)
+        self.budget = Budget(self.rates, sending.budget_usd, store)
+        self.again: set[str] = set()
+        self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
+        self._unanswered: list[Request] = []
+        self._in_a_row = 0
+
+    def keep(self, request: Request, reply: dict[str, Any]) -> None:
+        """Remember a reply. Refusals wait until the stage has ended well: an outage must not be remembered."""
+        error = None if "choices" in reply else reply["error"]
+        if error is None or error["code"] == "content_filter":
+            self.store.put(request, reply, self.stage, replace=request.key in self.again)
+            self.again.discard(request.key)
+            self._in_a_row = 0
+            return
+        self.again.discard(request.key)
+        self.refused[request.key] = reply
+        self._unanswered.append(request)
+        self._in_a_row += 1
+        if self._in_a_row >= OUTAGE:
+            raise UserError(
+                f"{self.role}: {OUTAGE} requests in a row got no reply from {self.teacher.base_url} "
+                f"({error['message'][:300]}); {KEPT}."
+            )
+
+    def reply_of(self, status: int | None, body: Any, client: Any) -> dict[str, Any] | None:
+        """Return what a row of a batch came to, as an endpoint's `send` does; None where it is worth asking again."""
+        if status == 200:
+            return whole(without_key(json.dumps(body), client))
+        if status in OF_THE_ROW:
+            return refusal(status, body.get("error") or {}, client)
+        return None
+
+    def remember_unanswered(self) -> None:
+        """Remember the refusals: a later run does not ask for them again unless told to."""
+        for each in self._unanswered:
+            self.store.put(each, self.refused[each.key], self.stage, replace=True)
