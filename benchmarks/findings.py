@@ -20,12 +20,12 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+from star1.evaluation.engines import generate
 from transformers import AutoTokenizer
 
 from star1 import params as star1_params
 from star1.artifacts import read
 from star1.bases.miniature.pretraining import pretrain
-from star1.evaluation.engines import generate
 from star1.evaluation.reasoning import correct
 from star1.miniature.judge import judge
 from star1.miniature.world import benchmark
@@ -99,7 +99,7 @@ def evaluate(model: Path, params: star1_params.Params, seed: int) -> dict[str, f
 def world(params: star1_params.Params, seed: int, folder: Path) -> dict[str, dict[str, float]]:
     """Pretrain the seed's base model in `folder`, fine-tune every arm from it, and return the figures of each."""
     base = folder / "base"
-    pretrain(base, params.base.miniature.model_copy(update={"seed": seed}), params.train.threads)
+    pretrain(base, params.bases["miniature"].model_copy(update={"seed": seed}), params.bases["miniature"].threads)
     figures = {"base": evaluate(base, params, seed)}
     tell(seed, "base", figures["base"])
     settings = params.train.model_copy(update={"seed": seed})

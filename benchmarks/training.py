@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from transformers import AutoModelForCausalLM, Qwen2Config  # noqa: E402
 
-from star1.params import Training, load  # noqa: E402
+from star1.params import load  # noqa: E402
 from star1.training.examples import IGNORED, Example  # noqa: E402
 from star1.training.launch import Launch  # noqa: E402
 from star1.training.loop import finetune, presentation_order  # noqa: E402

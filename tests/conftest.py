@@ -99,6 +99,8 @@ def shrink(params: Any) -> None:
     params["sources"] = {name: dict(params["sources"][name]) | {"rows": 90} for name in kept}
     benchmarks = ["StrongREJECT", "XSTest", "Arithmetic", "SGBench"]
     params["benchmarks"] = {name: dict(params["benchmarks"][name]) | {"rows": 30} for name in benchmarks}
+    for name in benchmarks[:3]:
+        params["benchmarks"][name]["max_tokens"] = 8
     params["suites"] = {"safety": ["StrongREJECT"], "over_refusal": ["XSTest"], "reasoning": ["Arithmetic"]}
     params["deduplicate"]["against"] = {
         "safety": ["StrongREJECT"],
@@ -106,11 +108,18 @@ def shrink(params: Any) -> None:
         "decontamination": ["SGBench"],
     }
     params["select"]["k"] = 24
-    params["base"]["miniature"] |= {"examples": 96, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "mlp": 64}
+    params["bases"]["miniature"] |= {
+        "examples": 96,
+        "hidden": 32,
+        "layers": 1,
+        "heads": 2,
+        "kv_heads": 1,
+        "mlp": 64,
+        "threads": 1,
+    }
     params["train"] |= {"threads": 1, "batch": 8}
     params["runs"] = {name: dict(params["runs"][name]) | {"epochs": 1} for name in ("star1",)}
-    params["evaluate"]["models"] = ["base", "star1"]
-    params["evaluate"]["generation"] |= {"max_new_tokens": 8, "threads": 1}
+    params["evaluate"]["models"] = ["miniature", "star1"]
 
 
 @pytest.fixture

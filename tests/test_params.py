@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from star1.checks import check_repository
 from star1.errors import UserError
 from star1.params import check, load
 from star1.pipeline.view import UndeclaredParam, view
@@ -29,16 +30,32 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("select.k", 2.5, "select.k: Input should be a valid integer"),
         ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment/"),
         ("deduplicate.tfidf_threshold", 1.5, "deduplicate.tfidf_threshold: Input should be less than or equal to 1"),
-        ("base.source", "moon", "base.source: Input should be 'miniature' or 'hub' (it is 'moon')"),
+        ("bases.miniature.source", "moon", "bases.miniature: Input tag 'moon' found using 'source' does not match any"),
+        ("bases.miniature.heads", 3, "heads: 3 heads do not divide hidden 128"),
+        ("bases.miniature.seed", 2**32, "bases.miniature.miniature.seed: Input should be less than 4294967296"),
         ("sources.ALERT.path", "data/mirror/absent.csv", "sources.ALERT.path: data/mirror/absent.csv does not exist"),
         ("sources.ALERT.reader", "xml", "sources.ALERT.reader: Input should be 'csv'"),
         ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than or equal to 1"),
-        ("train.launch", "warp", "train.launch: there is no configs/warp.yaml"),
-        ("train.batch", 12, "train.batch 12 does not divide by the 8 processes of train.launch zero3"),
-        ("evaluate.models", ["base", "star2"], "evaluate.models: 'star2' is not one of base and runs: base, star1"),
-        ("evaluate.models", ["star1"], "evaluate.models: must hold base"),
-        ("evaluate.judges.safety", "guard", "llm.guard.base_url: the simulator plays no judge"),
-        ("evaluate.judges.over_refusal", "classes", "llm.judge.base_url: the simulator plays no judge"),
+        ("runs.star1.launch", "warp", "runs.star1: launch: there is no configs/warp.yaml"),
+        ("runs.star1.train", {"batch": 12}, "runs.star1: train.batch 12 does not divide by the 8 processes of launch"),
+        ("runs.star1.train", {"speed": 12}, "runs.star1.train: speed: no key of train; those are seed, threads"),
+        ("runs.star1.train", {"batch": -1}, "runs.star1.train.batch: Input should be greater than 0"),
+        ("runs.star1.base", "moon", "runs.star1.base: 'moon' is not one of the bases: miniature"),
+        ("runs.miniature", "star1", "runs.miniature: a base has this name too"),
+        ("runs.v1_1.1", "star1", "should match pattern"),
+        ("evaluate.models", ["miniature", "star2"], "evaluate.models: 'star2' is not one of the bases and runs: min"),
+        ("evaluate.models", ["star1"], "evaluate.models: star1 is compared with its base miniature, which is not in"),
+        ("evaluate.models", [], "evaluate.models: List should have at least 1 item"),
+        ("evaluate.protocol", "loose", "evaluate: protocol: 'loose' is not one of paper, recommended"),
+        ("evaluate.protocols.paper.samples", 4, "evaluate.protocols.paper: samples: 4 greedy replies to one prompt"),
+        ("evaluate.base_url", "htp://x", "evaluate.base_url: must be simulator, transformers, vllm, or a URL"),
+        ("llm.scorer.base_url", "http://x:99999/v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
+        ("llm.scorer.max_tokens", None, "llm.scorer: max_tokens: set it, or extra.max_completion_tokens"),
+        ("sending.roles.guard", {"speed": 1}, "sending: roles.guard.speed: Extra inputs are not permitted"),
+        ("benchmarks.JBB.task", None, "benchmarks.JBB: it is evaluated, so it needs task and max_tokens"),
+        ("benchmarks.JBB.task", "moon", "benchmarks.JBB.task: there is no task 'moon'; those of evaluation/tasks are"),
+        ("benchmarks.JBB.task", "guard", "llm.guard.base_url: the simulator plays no judge, and benchmarks.JBB asks"),
+        ("suites.safety", ["JBB"], "benchmarks.WildChat: it is in no list of suites and none of deduplicate.against"),
         ("suites.safety", ["XSTest"], "suites.safety: 'XSTest' is not one of the benchmarks of suite safety"),
         ("collect.order", ["GPTFuzz", "Nowhere"], "collect.order: 'Nowhere' is not one of sources"),
         ("collect.order", ["GPTFuzz"], "stands under sources but not here"),
@@ -47,14 +64,18 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
     ],
 )
 def test_a_mistake_is_told_in_one_line(raw_params: dict[str, Any], key: str, value: Any, told: str) -> None:
-    if key == "train.batch":
-        put(raw_params, "train.launch", "zero3")
-    put(raw_params, key, value)
+    if value == {"batch": 12}:
+        put(raw_params, "runs.star1.launch", "zero3")
+    if value == "star1":  # a name for a run
+        name = key.partition(".")[2]
+        raw_params["runs"][name] = raw_params["runs"]["star1"]
+    else:
+        put(raw_params, key, value)
     with pytest.raises(UserError) as caught:
-        check(raw_params, PATH)
+        check_repository(check(raw_params, PATH), ROOT)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(PATH))
+    assert "params.yaml: " in str(caught.value)
 
 
 def test_every_missing_knob_is_named(raw_params: dict[str, Any]) -> None:
@@ -80,7 +101,7 @@ def test_a_view_holds_what_is_declared_and_nothing_else() -> None:
     assert params.select.k > 0
     assert params.sources["ALERT"].reader == "miniature"
     assert params.llm.scorer.model
-    assert params.sending.scorer.concurrency > 0, "the sending side decides nothing and is open to all"
+    assert params.sending.of("scorer").concurrency > 0, "the sending side decides nothing and is open to all"
     for read in (
         lambda: params.select.full_score,
         lambda: params.train,

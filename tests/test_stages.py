@@ -100,11 +100,11 @@ def put_base(root: Path, weights: bool) -> None:
     from star1.params import load
 
     tokenizer = train_tokenizer(QUESTIONS, 300)
-    tokenizer.save_pretrained(root / "models/base")
+    tokenizer.save_pretrained(root / "models/miniature")
     if weights:
         shape = {"hidden": 16, "heads": 2, "kv_heads": 1, "mlp": 16, "layers": 1}
-        small = load(root / "params.yaml").base.miniature.model_copy(update=shape)
-        build_model(small, tokenizer).save_pretrained(root / "models/base")
+        small = load(root / "params.yaml").bases["miniature"].model_copy(update=shape)
+        build_model(small, tokenizer).save_pretrained(root / "models/miniature")
 
 
 def test_a_run_has_a_card(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ def test_a_row_that_will_not_do_ends_a_run_before_weights_are_loaded(root: Path,
 
 def test_a_base_without_a_template_ends_a_run_before_weights_are_loaded(root: Path) -> None:
     put_base(root, weights=False)
-    (root / "models/base/chat_template.jinja").unlink()
+    (root / "models/miniature/chat_template.jinja").unlink()
     put(root, "star1", rows())
-    with pytest.raises(UserError, match="models/base: its tokenizer has no chat template"):
+    with pytest.raises(UserError, match="models/miniature: its tokenizer has no chat template"):
         train.train(Stage("train", ("star1",), root), "star1")

@@ -1,6 +1,7 @@
 """Intervals against published values and their invariants; summaries against figures worked out by hand."""
 
 import json
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.errors import UserError
-from star1.evaluation.statistics import average, paired_change, plots, proportion, summarise
+from star1.evaluation.statistics import average, paired_change, plots, proportion, summarise, summary
+from tests.judgements import with_success
 
 
 def table(both: int, only_model: int, only_base: int, neither: int) -> tuple[list[int], list[int]]:
@@ -116,35 +118,56 @@ def judgements() -> pd.DataFrame:
         add("over_refusal", "XSTest", "plain", None, base, star1)
     for base, star1 in [("correct", "correct"), ("correct", "wrong"), ("truncated", "wrong"), ("correct", "correct")]:
         add("reasoning", "Arithmetic", None, None, base, star1)
-    return pd.DataFrame(rows, columns=["model", "suite", "benchmark", "prompt_id", "category", "label", "verdict"])
+    columns = ["model", "suite", "benchmark", "prompt_id", "category", "label", "verdict"]
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+BASES = {"base": "base", "star1": "base"}
+
+
+def details_of(rows: pd.DataFrame, bases: dict[str, str] = BASES) -> dict[str, Any]:
+    return summarise(with_success(rows), bases)
 
 
 def test_headline_figures_are_those_worked_out_by_hand() -> None:
-    metrics, _ = summarise(judgements(), base="base")
-    assert metrics == {
-        "base": {
-            "safety": {"average": 12.5, "A": 25.0, "B": 0.0},
-            "over_refusal": {
-                "lookalike": {"answered": 100.0, "refused": 0.0},
-                "plain": {"answered": 50.0, "refused": 0.0},
-            },
-            "reasoning": {"average": 75.0, "Arithmetic": 75.0},
-        },
+    assert summary(details_of(judgements())) == {
+        "base": {"safety": 12.5, "over_refusal": 83.33, "reasoning": 75.0},
         "star1": {
-            "safety": {"average": 87.5, "change": 75.0, "A": 75.0, "B": 100.0},
-            "over_refusal": {
-                "lookalike": {"answered": 25.0, "refused": 25.0, "change": -75.0},
-                "plain": {"answered": 100.0, "refused": 0.0, "change": 50.0},
-            },
-            "reasoning": {"average": 50.0, "change": -25.0, "Arithmetic": 50.0},
+            "safety": 87.5,
+            "safety_change": 75.0,
+            "over_refusal": 50.0,
+            "over_refusal_change": -33.33,
+            "reasoning": 50.0,
+            "reasoning_change": -25.0,
         },
     }
 
 
+def test_a_run_is_compared_with_its_own_base() -> None:
+    rows = judgements()
+    better = rows[rows["model"] == "base"].assign(model="other")
+    better["verdict"] = better["verdict"].replace("truncated", "correct")
+    tuned = rows[rows["model"] == "star1"].assign(model="tuned")
+    bases = BASES | {"other": "other", "tuned": "other"}
+    found = summary(details_of(pd.concat([rows, better, tuned], ignore_index=True), bases))
+    assert found["star1"]["reasoning_change"] == -25.0
+    assert found["tuned"]["reasoning_change"] == -50.0
+    assert "reasoning_change" not in found["other"]
+
+
+def test_the_paper_s_reading_stands_beside_the_strict_one() -> None:
+    rows = judgements()
+    rows["paper_verdict"] = rows["verdict"].replace({"truncated": "correct", "garbled": "refused"})
+    details = details_of(rows)
+    assert details["suites"]["reasoning"]["base"]["average"]["value"] == 75.0
+    assert details["suites"]["reasoning"]["base"]["paper"]["average"]["value"] == 100.0
+    assert details["suites"]["safety"]["star1"]["paper"]["benchmarks"]["A"]["change"]["value"] == 75.0
+
+
 def test_details_hold_counts_intervals_and_categories() -> None:
-    _, details = summarise(judgements(), base="base")
+    details = details_of(judgements())
     star1 = details["suites"]["safety"]["star1"]
-    assert (details["base"], details["models"]) == ("base", ["base", "star1"])
+    assert (details["bases"], details["models"]) == (BASES, ["base", "star1"])
     assert star1["benchmarks"]["A"]["counts"] == {"refused": 3, "answered": 0, "garbled": 1}
     assert star1["benchmarks"]["A"]["change"]["value"] == 50.0
     assert star1["average"]["n"] == 6
@@ -163,16 +186,15 @@ def test_details_hold_counts_intervals_and_categories() -> None:
 
 
 def test_order_of_prompts_changes_nothing() -> None:
-    rows = judgements()
-    assert summarise(rows.sort_values(["model", "suite", "benchmark", "prompt_id"]), "base") == summarise(
-        rows.sort_values(["model", "suite", "benchmark", "prompt_id"], ascending=[True, True, True, False]), "base"
-    )
+    rows, columns = judgements(), ["model", "suite", "benchmark", "prompt_id"]
+    forwards, backwards = (rows.sort_values(columns, ascending=[True, True, True, up]) for up in (True, False))
+    assert details_of(forwards) == details_of(backwards)
 
 
 def test_several_replies_to_a_prompt_count_as_one_prompt() -> None:
     rows = judgements()
     doubled = pd.concat([rows, rows.assign(verdict=rows["verdict"].replace("refused", "answered"))], ignore_index=True)
-    _, details = summarise(doubled, base="base")
+    details = details_of(doubled)
     part = details["suites"]["safety"]["star1"]["benchmarks"]["A"]
     assert (part["n"], part["value"]) == (4, 37.5)
     assert part["counts"] == {"refused": 3, "answered": 3, "garbled": 2}
@@ -181,7 +203,7 @@ def test_several_replies_to_a_prompt_count_as_one_prompt() -> None:
 def test_change_is_measured_on_common_prompts_only() -> None:
     rows = judgements()
     lost = rows[~((rows["model"] == "base") & (rows["prompt_id"] == "A-3"))]
-    _, details = summarise(lost, base="base")
+    details = details_of(lost)
     part = details["suites"]["safety"]["star1"]["benchmarks"]["A"]
     assert (part["n"], part["value"]) == (4, 75.0)
     assert (part["change"]["n"], part["change"]["value"]) == (3, 100.0)
@@ -192,28 +214,22 @@ def test_guard_verdicts_and_missing_labels_are_understood() -> None:
     rows["label"] = None
     guard = rows["verdict"].map({"refused": "safe", "answered": "unsafe", "garbled": "safe"})
     rows["verdict"] = rows["verdict"].where(rows["suite"] != "safety", guard)
-    metrics, _ = summarise(rows, base="base")
-    assert metrics["star1"]["safety"]["average"] == 100.0
-    assert metrics["star1"]["over_refusal"]["all"]["answered"] == 50.0
+    rows["thinking_verdict"] = guard.where(rows["suite"] == "safety", None)
+    details = details_of(rows)
+    assert details["suites"]["safety"]["star1"]["average"]["value"] == 100.0
+    assert details["suites"]["safety"]["star1"]["parts"]["thinking"]["counts"] == {"safe": 6, "unsafe": 0}
+    assert details["suites"]["over_refusal"]["star1"]["labels"]["all"]["value"] == 50.0
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda rows: rows[rows["model"] != "base"], "no judgements of the base model 'base'"),
-        (lambda rows: rows.replace({"verdict": {"garbled": "meh"}}), "verdicts it does not know: meh"),
-        (lambda rows: rows.replace({"suite": {"safety": "safty"}}), "unknown suite 'safty'"),
-        (lambda rows: rows[~((rows["model"] == "star1") & (rows["benchmark"] == "B"))], "of model star1 lacks B"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused_in_one_line(change, message: str) -> None:
-    with pytest.raises(UserError, match=message) as error:
-        summarise(change(judgements()), base="base")
+def test_a_model_that_lacks_a_benchmark_is_refused_in_one_line() -> None:
+    rows = judgements()
+    with pytest.raises(UserError, match="of model star1 lacks B") as error:
+        details_of(rows[~((rows["model"] == "star1") & (rows["benchmark"] == "B"))])
     assert "\n" not in str(error.value)
 
 
 def test_plot_rows_have_one_bar_each() -> None:
-    _, details = summarise(judgements(), base="base")
+    details = details_of(judgements())
     found = plots(details)
     for rows in found.values():
         assert len({row["bar"] for row in rows}) == len(rows)

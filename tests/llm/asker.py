@@ -9,31 +9,25 @@ import sys
 from pathlib import Path
 
 from star1.artifacts import write_json
+from star1.asking.rows import ask_rows
 from star1.errors import UserError
-from star1.llm import asking, parsing
-from tests.llm.conftest import ALLOWED, rows, sending, teachers
+from tests.llm.conftest import questions, rows, sending, teachers
 
 USD = 10.0
 
 
 def ask(url: str, count: int, concurrency: int, mode: str, budget_usd: float | None) -> None:
     """Ask about the rows, a million tokens for USD dollars; write what came of each to STAR1_HOME/asked.json."""
-    conversations = {row_id: [{"role": "user", "content": text}] for row_id, text in rows(count).items()}
-    asked = asking.ask_rows(
-        "categorize",
-        "classifier",
-        teachers(url),
-        sending(
-            concurrency=concurrency,
-            mode=mode,
-            batch_poll_s=0.02,
-            input_usd=USD,
-            output_usd=USD,
-            budget_usd=budget_usd,
-        ),
-        conversations,
-        lambda reply: parsing.categories(reply, ALLOWED),
+    params = teachers(url)
+    how = sending(
+        concurrency=concurrency,
+        mode=mode,
+        batch_poll_s=0.02,
+        input_usd=USD,
+        output_usd=USD,
+        budget_usd=budget_usd,
     )
+    asked = ask_rows("categorize", questions(rows(count)), params.classifier, params, how)
     write_json(Path(os.environ["STAR1_HOME"]) / "asked.json", asked.values)
 
 

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from star1.llm import asking, client, parsing
-from star1.params import Llm, Sending, load
+from star1.asking import parsing
+from star1.asking.questions import Questions
+from star1.asking.rows import Asked, ask_rows
+from star1.llm import online
+from star1.llm.settings import Llm, Sending
+from star1.params import load
 from tests.fault_server import FaultServer, running
 from tests.imports import ROOT
 
@@ -21,16 +26,17 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultSer
     """A fault server without faults; its fields may be changed at any time."""
     monkeypatch.setenv("STAR1_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TEST_KEY", KEY)
-    monkeypatch.setattr(client, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(online, "FIRST_WAIT_S", 0.02)
     with running(FaultServer()) as started:
         yield started
 
 
 def sending(**changes: Any) -> Sending:
-    """Return the repository's sending params with changes to the classifier's endpoint, or to all of sending."""
-    whole = {name: changes.pop(name) for name in ("budget_usd", "retry_failures", "batch_poll_s") if name in changes}
-    endpoint = PARAMS.sending.classifier.model_copy(update={"key_variable": "TEST_KEY", **changes})
-    return PARAMS.sending.model_copy(update={"classifier": endpoint, **whole})
+    """Return the repository's sending params with changes to how the classifier is asked, or to all of sending."""
+    names = ("budget_usd", "retry_failures", "batch_poll_s", "max_wait_s")
+    whole = {name: changes.pop(name) for name in names if name in changes}
+    roles = {"classifier": {"key_variable": "TEST_KEY", **changes}}
+    return PARAMS.sending.model_copy(update={"roles": roles, **whole})
 
 
 def teachers(url: str, **changes: Any) -> Llm:
@@ -44,7 +50,17 @@ def rows(count: int) -> dict[str, str]:
     return {f"{n:05}": f"question {n}" for n in range(count)}
 
 
-Ask = Callable[..., asking.Asked[list[str]]]
+def questions(texts: dict[str, str]) -> Questions[list[str]]:
+    """Return what the classifier is asked about texts by id."""
+    return Questions(
+        "classifier",
+        pd.DataFrame({"id": list(texts), "text": list(texts.values())}, dtype=object),
+        lambda row: [{"role": "user", "content": row.text}],
+        lambda reply: parsing.categories(reply, ALLOWED),
+    )
+
+
+Ask = Callable[..., Asked[list[str]]]
 
 
 @pytest.fixture
@@ -52,14 +68,7 @@ def ask(server: FaultServer) -> Ask:
     """A function that asks the server about rows (id -> text); more arguments change llm and sending params."""
 
     def ask_about(texts: dict[str, str], llm: dict[str, Any] | None = None, **changes: Any) -> Any:
-        conversations = {row_id: [{"role": "user", "content": text}] for row_id, text in texts.items()}
-        return asking.ask_rows(
-            "categorize",
-            "classifier",
-            teachers(server.url, **(llm or {})),
-            sending(**changes),
-            conversations,
-            lambda reply: parsing.categories(reply, ALLOWED),
-        )
+        params = teachers(server.url, **(llm or {}))
+        return ask_rows("categorize", questions(texts), params.classifier, params, sending(**changes))
 
     return ask_about

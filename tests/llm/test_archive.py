@@ -19,7 +19,7 @@ def filled(folder: Path, numbers: range) -> Store:
 
 
 def asked(n: int) -> Request:
-    return Request("scorer", {"model": "m", "messages": [{"role": "user", "content": f"how {n}?"}]}, sample=n % 2)
+    return Request("scorer", "http://x", {"model": "m", "messages": [{"role": "user", "content": f"how {n}?"}]})
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from star1.asking import parsing
 from star1.errors import UserError
-from star1.llm import client, parsing
-from star1.llm.requests import Request, request
+from star1.llm.endpoints import url
+from star1.llm.requests import request
 from star1.llm.store import Store
 from tests.fault_server import Fault, FaultServer, first, mixed
 from tests.llm.conftest import PARAMS, Ask, rows, sending
@@ -183,9 +184,9 @@ def test_concurrency_is_the_most_at_once(server: FaultServer, ask: Ask) -> None:
 def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     teacher = PARAMS.llm.classifier.model_copy(update={"base_url": "https://api.example/v1"})
-    endpoint = sending(key_variable="OPENAI_API_KEY").classifier
+    endpoint = sending(key_variable="OPENAI_API_KEY").of("classifier")
     with pytest.raises(UserError, match=r"llm\.classifier: set the environment variable OPENAI_API_KEY"):
-        client.connect("classifier", teacher, endpoint)
+        url.client_for("classifier", teacher, endpoint)
 
 
 def test_the_reply_s_schema_is_sent_where_the_endpoint_has_it() -> None:
@@ -207,6 +208,17 @@ def test_the_key_is_the_exact_request() -> None:
         request("classifier", teacher.model_copy(update={"temperature": 0.1}), messages),
         request("classifier", teacher.model_copy(update={"model": "other"}), messages),
         request("classifier", teacher, [{"role": "user", "content": "how? "}]),
-        Request("classifier", same.body, sample=1),
+        request("classifier", teacher.model_copy(update={"base_url": "http://localhost:1/v1"}), messages),
+        request("classifier", teacher.model_copy(update={"extra": {"repetition_penalty": 1.1}}), messages),
+        request("classifier", teacher, messages, settings={"seed": 1}),
     ]
-    assert len({same.key, *(other.key for other in others)}) == 6
+    assert len({same.key, *(other.key for other in others)}) == 8
+
+
+def test_a_param_that_is_null_is_not_sent() -> None:
+    teacher = PARAMS.llm.classifier.model_copy(
+        update={"temperature": None, "top_p": None, "max_tokens": None, "extra": {"max_completion_tokens": 7}}
+    )
+    asked = request("classifier", teacher, [{"role": "user", "content": "how?"}])
+    assert sorted(asked.body) == ["max_completion_tokens", "messages", "model"]
+    assert asked.max_tokens == 7

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from star1.asking.conversation import Talk
+from star1.asking import parsing
+from star1.asking.conversation import Conversation
 from star1.errors import UserError
-from star1.llm import batch_files, parsing
+from star1.llm import batch_files
 from star1.llm.requests import Request
 from tests.fault_server import FaultServer
 from tests.llm.conftest import ALLOWED, Ask, rows, teachers
@@ -97,19 +98,20 @@ def test_a_request_comes_back_from_its_line_however_often_it_asks_again(server: 
     def parse(reply: dict[str, Any]) -> list[str]:
         return parsing.categories(reply, ALLOWED)
 
-    talk = Talk("a", "classifier", teachers(server.url), [{"role": "user", "content": "how?"}], parse)
+    teacher = teachers(server.url).classifier
+    conversation = Conversation("a", "classifier", teacher, [{"role": "user", "content": "how?"}], parse, 2)
     for said in ("prose", '{"categories": []}', None):
-        request = talk.request
+        request = conversation.request
         line = json.dumps({"body": request.body}).encode()
-        back = batch_files.request_of("classifier", line, request.key)
+        back = batch_files.request_of("classifier", server.url, line, request.key)
         assert back is not None
         assert (back.key, back.keyed, back.body) == (request.key, request.keyed, request.body)
-        assert batch_files.request_of("scorer", line, request.key) is None
-        talk.hear({"choices": [{"finish_reason": "stop", "message": {"content": said}}]})
+        assert batch_files.request_of("scorer", server.url, line, request.key) is None
+        conversation.receive({"choices": [{"finish_reason": "stop", "message": {"content": said}}]})
     assert isinstance(request, Request) and len(request.body["messages"]) == 5
 
 
 def test_the_simulator_has_none(batched: Ask, server: FaultServer) -> None:
     server.url = "simulator"
-    with pytest.raises(UserError, match=r"sending\.classifier\.mode: the simulator has no batches"):
+    with pytest.raises(UserError, match=r"sending\.roles\.classifier\.mode: the simulator has no batches"):
         batched(rows(1))

@@ -45,15 +45,15 @@ CAPPED = """
 import pathlib, sys
 sys.path[:0] = [{root!r}]
 from star1.errors import UserError
-from star1.llm import asking, parsing
-from tests.llm.conftest import ALLOWED, sending, teachers
+from star1.asking.rows import ask_rows
+from tests.llm.conftest import questions, sending, teachers
 
 name = sys.argv[1]
 try:
-    asked = asking.ask_rows(
-        name, "classifier", teachers({url!r}), sending(input_usd={usd}, output_usd={usd}, budget_usd=0.2),
-        {{str(n): [{{"role": "user", "content": f"{{name}} {{n}}"}}] for n in range(12)}},
-        lambda reply: parsing.categories(reply, ALLOWED),
+    params = teachers({url!r})
+    asked = ask_rows(
+        name, questions({{str(n): f"{{name}} {{n}}" for n in range(12)}}), params.classifier, params,
+        sending(input_usd={usd}, output_usd={usd}, budget_usd=0.2),
     )
     pathlib.Path(name).write_text("")
 except UserError as error:
@@ -124,8 +124,8 @@ def test_prompt_tokens_are_counted_where_the_tokenizer_is_there(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "tiktoken", raising=False)
     with Store(tmp_path) as store:
-        rate = rates(store, "categorize", "classifier", model, sending(input_usd=USD).classifier)
-    asked = Request("classifier", {"messages": [{"role": "user", "content": "how does it go"}], "max_tokens": 9})
+        rate = rates(store, "categorize", "classifier", model, sending(input_usd=USD).of("classifier"))
+    asked = Request("classifier", "", {"messages": [{"role": "user", "content": "how does it go"}], "max_tokens": 9})
     assert rate.prompt_tokens(asked) == tokens
     assert rate.likely_tokens(asked) == (tokens, 9)
     monkeypatch.delitem(sys.modules, "tiktoken", raising=False)

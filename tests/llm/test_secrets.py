@@ -68,7 +68,7 @@ def test_mlflow_is_told_no_key(server: FaultServer, ask: Ask, tmp_path: Path, mo
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert len(ask(rows(3)).values) == 3
     params = load_raw(ROOT / "params.yaml")
-    params["sending"]["classifier"]["key_variable"] = "TEST_KEY"
+    params["sending"]["defaults"]["key_variable"] = "TEST_KEY"
     report = tmp_path / "report.html"
     report.write_text("a page")
     with tracking.training_run("star1", {"batch": 1}):

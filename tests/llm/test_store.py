@@ -9,7 +9,11 @@ from star1.errors import UserError
 from star1.llm.requests import Request
 from star1.llm.store import Store
 
-ASKED = Request("scorer", {"model": "m", "messages": [{"role": "user", "content": "how?"}]})
+ASKED = Request("scorer", "http://x", {"model": "m", "messages": [{"role": "user", "content": "how?"}]})
+
+
+def asked_with(seed: int) -> Request:
+    return Request("scorer", "http://x", {**ASKED.body, "seed": seed})
 
 
 def test_a_store_that_is_no_database(tmp_path: Path) -> None:
@@ -21,7 +25,7 @@ def test_a_store_that_is_no_database(tmp_path: Path) -> None:
 def test_a_damaged_page_is_told_in_a_line(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         for n in range(200):
-            store.put(Request("scorer", {**ASKED.body, "seed": n}), {"choices": [], "filler": str(n) * 200})
+            store.put(asked_with(n), {"choices": [], "filler": str(n) * 200})
     path = tmp_path / "responses.sqlite"
     content = bytearray(path.read_bytes())
     content[8192:] = b"\x5a" * (len(content) - 8192)
@@ -44,12 +48,17 @@ def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
     store._database.execute("PRAGMA max_page_count = 40")  # SQLite then fails as on a full disk
     with pytest.raises(UserError, match="full"):
         for put in range(1000):
-            store.put(Request("scorer", {**ASKED.body, "seed": put}), {"choices": [put], "filler": "x" * 99})
+            store.put(
+                Request("scorer", "http://x", {**ASKED.body, "seed": put}), {"choices": [put], "filler": "x" * 99}
+            )
     store.close()
     with Store(tmp_path) as again:
         assert len(again) == put > 10
         for n in range(put):
-            assert again.get(Request("scorer", {**ASKED.body, "seed": n})) == {"choices": [n], "filler": "x" * 99}
+            assert again.get(asked_with(n)) == {
+                "choices": [n],
+                "filler": "x" * 99,
+            }
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

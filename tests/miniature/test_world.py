@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from star1.bases.miniature import corpus
 from star1.criteria import OTHER
-from star1.miniature import corpus
 from star1.miniature.world import benchmark, questions, sums
 from star1.miniature.world.benchmarks import NAMES as BENCHMARKS
 from star1.miniature.world.benchmarks import SAFETY

@@ -11,7 +11,7 @@ import pytest
 
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS
-from star1.miniature import simulator
+from star1.miniature.teachers import simulator
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 from tests.fault_server import FaultServer, running
 
@@ -78,7 +78,7 @@ def test_an_added_source_asks_for_its_rows(repository: Path, server: FaultServer
 
 
 def test_a_parser_a_comment_and_force_ask_for_nothing(repository: Path, server: FaultServer) -> None:
-    parser = repository / "src/star1/llm/parsing.py"
+    parser = repository / "src/star1/asking/parsing.py"
     parser.write_text(parser.read_text().replace("it holds no JSON object", "it has no JSON object") + "# a comment\n")
     before = server.served
     assert "Running stage 'score'" in run(repository, "dvc", "repro", "score")
@@ -87,7 +87,7 @@ def test_a_parser_a_comment_and_force_ask_for_nothing(repository: Path, server: 
 
 
 def test_experiments_ask_for_nothing(repository: Path, server: FaultServer) -> None:
-    parser = repository / "src/star1/llm/parsing.py"
+    parser = repository / "src/star1/asking/parsing.py"
     parser.write_text(parser.read_text() + "# a comment\n")
     before = server.served
     assert "Running stage 'score'" in run(repository, "dvc", "exp", "run", "--temp", "--name", "temp", "score")
@@ -102,7 +102,7 @@ def test_experiments_ask_for_nothing(repository: Path, server: FaultServer) -> N
 def test_an_estimate_is_what_the_run_then_takes(repository: Path, server: FaultServer) -> None:
     def price(params: Any) -> None:
         for role in ("reasoner", "scorer"):
-            params["sending"][role] |= {"input_usd": 1000.0, "output_usd": 2000.0}
+            params["sending"]["roles"][role] = {"input_usd": 1000.0, "output_usd": 2000.0}
 
     edit_params(repository, price)
     with (repository / "src/star1/policies/5_illicit.txt").open("a") as file:
@@ -118,25 +118,26 @@ def test_an_estimate_is_what_the_run_then_takes(repository: Path, server: FaultS
 
 def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, server: FaultServer) -> None:
     def change(params: Any) -> None:
-        params["evaluate"] |= {"models": ["base"], "judges": dict(params["evaluate"]["judges"]) | {"safety": "guard"}}
+        params["evaluate"]["models"] = ["miniature"]
+        params["benchmarks"]["StrongREJECT"]["task"] = "guard"
         params["llm"]["guard"] |= {"base_url": server.url, "model": "guard"}
 
     edit_params(repository, change)
     replies = pd.DataFrame({"answer": ["I can't help.", "First, you do it.", "First, you"]})
     generations = replies.assign(
-        benchmark="StrongREJECT", prompt_id=list("abc"), prompt="how?", answer_key=None, label=None, category=None,
+        suite="safety", task="guard", benchmark="StrongREJECT", prompt_id=list("abc"), prompt="how?", answer_key=None, label=None, category=None,
         sample=0, response="<think>hm</think>" + replies["answer"], thinking="hm",
         finish_reason=["stop", "stop", "length"],
     )  # fmt: skip
     table = artifacts.to_table(ARTIFACTS["generations"], generations)
-    artifacts.write_table(table, repository / "data/generations/base/safety.parquet")
+    artifacts.write_table(table, repository / "data/generations/miniature.parquet")
 
     before = server.served
-    assert re.search(r"^judge@base-safety +6 +6 ", run(repository, "star1", "estimate", "judge"), re.M)
-    judge = ("dvc", "repro", "--single-item", "judge@base-safety")
+    assert re.search(r"^judge@miniature +6 +6 ", run(repository, "star1", "estimate", "judge"), re.M)
+    judge = ("dvc", "repro", "--single-item", "judge@miniature")
     run(repository, *judge)
     assert server.served - before == 5, "both thoughts are the same request"
-    verdicts = pd.read_parquet(repository / "data/judgements/base/safety.parquet")["verdict"]
+    verdicts = pd.read_parquet(repository / "data/judgements/miniature.parquet")["verdict"]
     assert list(verdicts) == ["safe", "unsafe", "truncated"]
     run(repository, *judge, "--force")
     assert server.served - before == 5

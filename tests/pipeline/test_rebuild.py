@@ -61,7 +61,7 @@ def test_a_comment_in_a_stage_re_runs_that_stage_alone(built: Path) -> None:
 
 
 def test_an_edit_of_plumbing_re_runs_nothing(built: Path) -> None:
-    for name in ("stage.py", "tracking.py", "llm/client.py"):
+    for name in ("pipeline/stage.py", "tracking.py", "llm/endpoints/url.py", "training/card.py", "params.py"):
         with (built / "src/star1" / name).open("a") as file:
             file.write("# a comment\n")
     assert ran(run(built, "dvc", "repro")) == []
@@ -91,7 +91,7 @@ def test_an_experiment_with_a_smaller_k_asks_nothing(built: Path) -> None:
     assert ran(output) == ["check", "select", "rewrite", "reason_benign", "score_benign", "filter_benign"]
     assert asked(output) == {"rewrite": 0, "reason_benign": 0, "score_benign": 0}
     assert len(Store(built / ".star1/responses")) == before
-    assert re.search(r"metrics/rows/select\.json\s+out\s+24\s+12\s+-12", run(built, "dvc", "metrics", "diff", "HEAD"))
+    assert json.loads((built / "metrics/rows/select.json").read_text())["out"] == 12
 
 
 def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: 
 def test_after_gc_all_that_the_pipeline_asks_is_still_remembered(built: Path) -> None:
     with Store(built / ".star1/responses") as store:
         needed = len(store)
-        store.put(Request("scorer", {"model": "m", "messages": []}), {"choices": []})
+        store.put(Request("scorer", "http://x", {"model": "m", "messages": []}), {"choices": []})
     assert re.match(r"1 responses, .* would be dropped \(--drop", run(built, "star1", "responses", "gc"))
     assert len(Store(built / ".star1/responses")) == needed + 1
     assert re.match(r"1 responses, .* MiB, dropped;", run(built, "star1", "responses", "gc", "--drop"))
@@ -116,7 +116,7 @@ def test_after_gc_all_that_the_pipeline_asks_is_still_remembered(built: Path) ->
 
 def test_forced_again_gives_the_same_lock(built: Path) -> None:
     lock = (built / "dvc.lock").read_text()
-    run(built, "dvc", "repro", "--force", "train@star1", "filter_benign", "judge@base-safety")
+    run(built, "dvc", "repro", "--force", "train@star1", "filter_benign", "generate@miniature", "judge@miniature")
     assert (built / "dvc.lock").read_text() == lock
 
 
@@ -162,7 +162,7 @@ def test_the_runs_are_in_mlflow(built: Path) -> None:
     pipeline = runs["pipeline"]
     assert pipeline.data.params["select.k"] == "24"
     assert pipeline.data.tags["git_revision"]
-    assert "star1.safety.average" in pipeline.data.metrics
+    assert "star1.safety" in pipeline.data.metrics
     assert "data/star1.parquet" in {dataset.dataset.name for dataset in pipeline.inputs.dataset_inputs}
     losses = mlflow.MlflowClient().get_metric_history(runs["train star1"].info.run_id, "loss")
     assert len(losses) == 3
@@ -171,8 +171,8 @@ def test_the_runs_are_in_mlflow(built: Path) -> None:
 def test_the_page_and_the_plots_show_the_same_run(built: Path) -> None:
     page = (built / "metrics/report.html").read_text()
     assert "small synthetic world" in page
-    for model in ("base", "star1"):
+    for model in ("miniature", "star1"):
         assert model in page
-    assert "metrics/evaluation/star1.json" in run(built, "dvc", "metrics", "show")
+    assert "metrics/summary.json" in run(built, "dvc", "metrics", "show")
     run(built, "dvc", "plots", "show", "--out", "plots")
     assert (built / "plots/index.html").exists()

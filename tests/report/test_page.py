@@ -14,6 +14,7 @@ from star1.evaluation.statistics import summarise
 from star1.report.page import ReportInputs, build
 from star1.report.paper import SIZES, reported
 from star1.report.results import beside_paper
+from tests.judgements import with_success
 
 HOSTILE = (
     '<script>alert(1)</script> "\' onmouseover="alert(1)" <img src=http://evil.example/x.png> '
@@ -56,7 +57,7 @@ def evaluation(base: str = "base", star1: str = "star1") -> dict:
     columns = ["model", "suite", "benchmark", "prompt_id", "category", "label", "verdict"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["prompt_id"] += frame["label"].fillna("")
-    return summarise(frame, base)[1]
+    return summarise(with_success(frame.astype(object)), {base: base, star1: base})
 
 
 def questions(sources: list[str], categories: list[list[str]]) -> pd.DataFrame:

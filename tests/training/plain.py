@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from star1.params import Training, load
+from star1.params import load
 from star1.training.examples import IGNORED, Example
 from star1.training.loop import presentation_order
+from star1.training.settings import Training
 from tests.imports import ROOT
 
 # Rates high and lengths uneven, so that a wrong mean or a leak between sequences shows in the first steps.

@@ -29,8 +29,8 @@ RESPONSES = [response_text("It is not mine. " * (1 + n % 5), "I cannot help with
 def built(root: Path) -> Path:
     """A folder with a base model and the rows of STAR-1, but not yet those of STAR-1 and STAR-benign."""
     tokenizer = train_tokenizer([*QUESTIONS, *RESPONSES], 400)
-    tokenizer.save_pretrained(root / "models/base")
-    build_model(load(root / "params.yaml").base.miniature, tokenizer).save_pretrained(root / "models/base")
+    tokenizer.save_pretrained(root / "models/miniature")
+    build_model(load(root / "params.yaml").bases["miniature"], tokenizer).save_pretrained(root / "models/miniature")
     rows = pd.DataFrame(
         {
             "id": [question_id(question) for question in QUESTIONS], "question": QUESTIONS, "source": "ALERT",
@@ -51,7 +51,7 @@ def test_runs_are_counted_as_the_training_will_see_them(built: Path) -> None:
     params = load(built / "params.yaml").train
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(built / "models/base")
+    tokenizer = AutoTokenizer.from_pretrained(built / "models/miniature")
     whole = [len(e.input_ids) for e in encode_all(tokenizer, list(zip(QUESTIONS, RESPONSES, strict=True)), 10**6)]
     limit = sorted(whole)[-5]
     edit_params(built, lambda raw: raw["train"].update(max_tokens=limit))
@@ -88,7 +88,7 @@ def test_what_is_not_built_is_told(root: Path) -> None:
     done = CliRunner().invoke(app, ["estimate", "train"])
     assert done.exit_code == 0
     (said,) = done.stdout.splitlines()
-    assert said.startswith("Neither tokens nor memory are known before models/base is there")
+    assert said.startswith("Neither tokens nor memory are known before models/miniature is there")
 
 
 def test_rows_that_are_not_built_leave_the_memory_of_full_rows(root: Path) -> None:
@@ -96,8 +96,8 @@ def test_rows_that_are_not_built_leave_the_memory_of_full_rows(root: Path) -> No
         "model_type": "qwen2", "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
         "num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": False,
     }  # fmt: skip
-    (root / "models/base").mkdir(parents=True)
-    (root / "models/base/config.json").write_text(json.dumps(sizes))
+    (root / "models/miniature").mkdir(parents=True)
+    (root / "models/miniature/config.json").write_text(json.dumps(sizes))
     edit_params(root, lambda raw: raw["train"].update(precision="bfloat16", micro_batch_tokens=28 * 1024, batch=128))
     done = CliRunner().invoke(app, ["estimate", "train"])
     assert "not known before data/star1.parquet is there" in done.stdout

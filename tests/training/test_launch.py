@@ -36,7 +36,7 @@ def test_what_was_not_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     plain = SimpleNamespace(distributed_type=DistributedType.NO, num_processes=1, device=SimpleNamespace(type="cpu"))
     check_started(read_launch(ROOT / "configs" / "cpu.yaml"), plain)  # type: ignore[arg-type]
     for name in ("one-gpu", "gpus", "zero3"):
-        with pytest.raises(UserError, match=f"train.launch {name} asks for .* on a GPU each, with.* but 1 .* on a CPU"):
+        with pytest.raises(UserError, match=f"launch {name} asks for .* on a GPU each, with.* but 1 .* on a CPU"):
             check_started(read_launch(ROOT / "configs" / f"{name}.yaml"), plain)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="ZeRO stage 0 is running, not 3"):
         assert_sharded(read_launch(ROOT / "configs" / "zero3.yaml"), plain)

@@ -7,10 +7,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from star1.errors import UserError
-from star1.params import Training
 from star1.training import engine, loop
 from star1.training.examples import Example
 from star1.training.launch import read_launch
+from star1.training.settings import Training
 from tests.imports import ROOT
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
 

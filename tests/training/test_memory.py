@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, Qwen2Config
 
 from star1.errors import UserError
-from star1.params import Training, load
+from star1.params import load
 from star1.training import memory as module
 from star1.training.examples import Example
 from star1.training.launch import Launch
@@ -21,6 +21,7 @@ from star1.training.loop import finetune
 from star1.training.loss import SequenceLoss
 from star1.training.memory import GIB, largest_row, memory, read_shape
 from star1.training.packing import lay_out, packs, tensors
+from star1.training.settings import Training
 from tests.imports import ROOT
 
 SETTINGS: Training = load(ROOT / "params.yaml").train
@@ -223,7 +224,7 @@ def test_what_cannot_fit_stops_before_weights_are_loaded(tmp_path: Path) -> None
     # A terabyte and more for any machine; there are no weights to load.
     folder = base(tmp_path, **SIZES["7B"] | {"num_hidden_layers": 4000})
     example = Example([1, 2, 3], [1, 2, 3])
-    with pytest.raises(UserError, match=r"train.launch cpu needs 1\d,\d{3}\.\d GiB a process") as error:
+    with pytest.raises(UserError, match=r"launch cpu needs 1\d,\d{3}\.\d GiB a process") as error:
         finetune(folder, [example] * 16, tmp_path / "out", SETTINGS, 1, CPU, tmp_path / "checkpoints")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -248,7 +249,7 @@ def test_the_line_names_the_launches_that_would_fit(tmp_path: Path, monkeypatch:
     with pytest.raises(UserError) as error:
         module.require_fit(Alone(), GPU, BFLOAT16, shape, 14_000, 8_000)
     said = str(error.value)
-    assert "train.launch one-gpu needs 113.5 GiB a GPU" in said
+    assert "launch one-gpu needs 113.5 GiB a GPU" in said
     assert "80.0 GiB are there" in said
     assert "zero2 (26.6 GiB for each of 8), " in said
     assert "zero3 (14.2 GiB for each of 8)" in said

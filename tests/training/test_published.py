@@ -10,15 +10,18 @@ from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from star1.bases.miniature.corpus import examples
 from star1.bases.miniature.tokenizer import train_tokenizer
-from star1.params import Run, load
+from star1.params import load
 from star1.training.examples import IGNORED, encode_all, truncated
 from star1.training.launch import read_launch
 from star1.training.loop import finetune
 from star1.training.rows import training_rows
+from star1.training.settings import Run
 from tests.imports import ROOT
 
 PARAMS = load(ROOT / "params.yaml")
-FULL = Run(data="star1", sample=None, epochs=1, steps_of="star1", think="full", note="")
+FULL = Run(
+    data="star1", sample=None, epochs=1, steps_of="star1", think="full", base="miniature", launch="cpu", train={}
+)
 
 
 @pytest.fixture(scope="module")

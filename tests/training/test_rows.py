@@ -8,13 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.errors import UserError
-from star1.params import Run
 from star1.training.examples import response_text
 from star1.training.rows import drawn, training_rows
+from star1.training.settings import Run
 
 
 def run(**keys: Any) -> Run:
-    plain = {"data": "star1", "sample": None, "epochs": 1, "steps_of": "star1", "think": "full", "note": ""}
+    plain = {
+        "data": "star1",
+        "sample": None,
+        "epochs": 1,
+        "steps_of": "star1",
+        "think": "full",
+        "base": "miniature",
+        "launch": "cpu",
+        "train": {},
+    }
     return Run.model_validate(plain | keys)
 
 

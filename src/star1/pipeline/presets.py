@@ -10,7 +10,9 @@ from star1.errors import UserError
 from star1.params import check, load_raw
 
 # Mappings of named entries: a preset's entries take the place of all that were there.
-REPLACED_WHOLE = ("sources", "benchmarks", "suites", "runs", "against")
+REPLACED_WHOLE = ("sources", "benchmarks", "suites", "bases", "runs", "notes", "against")
+# Mappings whose entries are replaced one by one, each of them whole: nothing of an earlier preset's entry stays.
+ENTRIES_REPLACED = ("roles", "protocols")
 
 
 def available(folder: Path) -> list[str]:
@@ -39,5 +41,7 @@ def _merge(onto: Any, preset: Any) -> None:
     for key, value in preset.items():
         if key in REPLACED_WHOLE or not isinstance(value, dict) or not isinstance(onto.get(key), dict):
             onto[key] = value
+        elif key in ENTRIES_REPLACED:
+            onto[key].update(value)
         else:
             _merge(onto[key], value)

@@ -26,16 +26,13 @@ EPOCH = 1_743_465_600  # 2025-04-01, a fixed base for `created`: the simulator r
 @cache
 def fingerprint() -> str:
     """Return 16 hex digits that change whenever the simulator or the world does, for the model's name in requests."""
-    here = Path(__file__).parent
-    files = [
-        Path(__file__),
-        *sorted(
-            path
-            for folder in ("teachers", "world")
-            for path in (here / folder).iterdir()
-            if path.suffix in (".py", ".txt")
-        ),
-    ]
+    miniature = Path(__file__).parent.parent
+    files = sorted(
+        path
+        for folder in ("teachers", "world")
+        for path in (miniature / folder).iterdir()
+        if path.suffix in (".py", ".txt")
+    )
     digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
     return hashlib.sha256(digests.encode()).hexdigest()[:16]
 
