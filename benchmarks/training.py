@@ -33,6 +33,7 @@ from star1.training.examples import IGNORED, Example  # noqa: E402
 from star1.training.launch import Launch  # noqa: E402
 from star1.training.loop import finetune, presentation_order  # noqa: E402
 from star1.training.memory import GIB, Shape, read_shape  # noqa: E402
+from star1.training.settings import Training  # noqa: E402
 from tests.training.plain import plain_loop  # noqa: E402
 
 SIZES = {

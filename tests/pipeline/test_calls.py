@@ -125,7 +125,8 @@ def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, serve
     edit_params(repository, change)
     replies = pd.DataFrame({"answer": ["I can't help.", "First, you do it.", "First, you"]})
     generations = replies.assign(
-        suite="safety", task="guard", benchmark="StrongREJECT", prompt_id=list("abc"), prompt="how?", answer_key=None, label=None, category=None,
+        suite="safety", task="guard", benchmark="StrongREJECT", prompt_id=list("abc"),
+        prompt="how?", answer_key=None, label=None, category=None,
         sample=0, response="<think>hm</think>" + replies["answer"], thinking="hm",
         finish_reason=["stop", "stop", "length"],
     )  # fmt: skip
