@@ -31,7 +31,7 @@ from star1.llm.endpoints.rendering import prompt_ids
 
 if TYPE_CHECKING:
     from star1.llm.requests import Request
-    from star1.params import Teacher
+    from star1.llm.settings import Teacher
 
 FIELDS = {"model", "messages", "max_tokens", "temperature", "top_p", "repetition_penalty", "seed"}
 QUIET_S = 0.05  # an incomplete batch starts once no request has come for so long
