@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.errors import UserError
-from star1.evaluation.statistics import average, paired_change, plots, proportion, summarise
+from star1.evaluation.intervals import average, paired_change, proportion
+from star1.evaluation.statistics import plots, summarise
 
 
 def table(both: int, only_model: int, only_base: int, neither: int) -> tuple[list[int], list[int]]:
