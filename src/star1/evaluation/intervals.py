@@ -17,6 +17,8 @@ from scipy.special import stdtrit
 Interval = dict[str, Any]
 """value, low, high in percent or percentage points, and n, the number of items. With n = 0 the value is None."""
 
+Counts = Sequence[int] | np.ndarray
+
 Z = NormalDist().inv_cdf(0.975)
 
 
@@ -35,7 +37,7 @@ def proportion(successes: float, n: int) -> Interval:
     return {"value": 100 * p, "low": 100 * low, "high": 100 * high, "n": n}
 
 
-def share(correct: Sequence[int], samples: Sequence[int]) -> Interval:
+def share(correct: Counts, samples: Counts) -> Interval:
     """Return the mean success over items, each by `correct[i]` of its `samples[i]` replies (avg@k), with an interval.
 
     With one sample an item it is `proportion`. With several it is the Wilson interval at the effective number of items
@@ -50,7 +52,7 @@ def share(correct: Sequence[int], samples: Sequence[int]) -> Interval:
     return pass_at_k(correct, samples, 1)
 
 
-def pass_at_k(correct: Sequence[int], samples: Sequence[int], k: int) -> Interval:
+def pass_at_k(correct: Counts, samples: Counts, k: int) -> Interval:
     """Return the chance that one of k replies is right, as mean over items, with an interval.
 
     Unbiased for each item with n samples, c of them right: 1 - C(n - c, k) / C(n, k), as the product of 1 - k / i over

@@ -149,7 +149,7 @@ def _measure(pair: pd.DataFrame, model: str, base: str, verdicts: Sequence[str])
     correct, samples = by_item.sum().unstack("model"), by_item.count().unstack("model")
     own = correct[model].notna()
     said = pair.loc[pair["model"] == model, "verdict"]
-    part = share(correct.loc[own, model].astype(int), samples.loc[own, model].astype(int))
+    part = share(correct.loc[own, model].to_numpy(int), samples.loc[own, model].to_numpy(int))
     part["counts"] = {verdict: int((said == verdict).sum()) for verdict in verdicts}
     if model != base and base in correct:
         both = (correct / samples)[[model, base]].dropna()
