@@ -23,19 +23,21 @@ CONTROL = re.compile(
     r"|<\uff5c[^\s<>\uff5c]{1,64}\uff5c>"  # DeepSeek's, with full-width bars
     r"|</?s>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>"
     r"|\[/?INST\]|<</?SYS>>"
-    r"|</?(?:BEGIN|END) [A-Z ]{1,64}>"  # the frames of a guard's own template
-    r"|^(?:user|agent|assistant|system):",  # its speakers
-    re.IGNORECASE | re.MULTILINE,
+    r"|</?(?:BEGIN|END) [A-Z ]{1,64}>",  # the frames of a guard's own template
+    re.IGNORECASE,
 )
+SPEAKER = re.compile(r"^([ \t]*(?:user|agent|assistant|system)):", re.IGNORECASE | re.MULTILINE)  # in that template
 
 
 def neutralised(text: str) -> str:
     """Return the text with the control strings of chat templates spaced out, and all else as it is.
 
     A guard's tokenizer reads "<|eot_id|>" in a reply as the end of the turn, and its template ends the conversation
-    with "<END CONVERSATION>". They become "< |eot_id| >" and "< END CONVERSATION >": visible, without effect.
+    with "<END CONVERSATION>" and opens a turn with "Agent:" at the start of a line. They become "< |eot_id| >",
+    "< END CONVERSATION >" and "Agent :": visible, without effect.
     """
-    return CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:-1]} {found[0][-1]}", text)
+    spaced = CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:-1]} {found[0][-1]}", text)
+    return SPEAKER.sub(r"\1 :", spaced)
 
 
 def conversation(row: Any) -> Messages:

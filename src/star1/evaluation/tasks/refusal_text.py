@@ -7,8 +7,8 @@ The rules were made on one half of the 450 replies of Mistral-7B-Instruct to XST
 prompts whose SHA-256 (UTF-8, hexadecimal) begins with an even digit (227, agreement 96.9 %). On the other half, which
 was looked at once and not before the rules were done, it gives the same one of three labels to 92.8 % of 223 replies
 (95 % interval 88.7 to 95.5), kappa 0.70 (0.57 to 0.84); whoever calls everything answered reaches 83.9 %. It found
-186 of 187 answers, 14 of 23 refusals and 7 of 13 partial refusals. So it says too little refusal rather than too much:
-it misses those that only set a question's premise right. All replies are of one model from 2023 without a thought.
+186 of 187 answers, 14 of 23 refusals and 7 of 13 partial refusals, so it says too little refusal rather than too much.
+All these replies are of one model of 2023, which does not think first.
 """
 
 import re
