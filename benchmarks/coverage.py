@@ -1,6 +1,6 @@
 """How often the 95 % intervals of star1.evaluation.intervals cover the true value, by simulation.
 
-    python benchmarks/coverage.py            # all tables, 2,000 runs a cell: about 5 CPU minutes
+    python benchmarks/coverage.py            # all tables, 2,000 runs a cell
     python benchmarks/coverage.py --runs 500 --table share
 
 Each item has a probability of its own, drawn anew in each run from a Beta distribution with the true rate as mean and

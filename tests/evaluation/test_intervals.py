@@ -115,13 +115,13 @@ def test_outliers_take_degrees_of_freedom() -> None:
     assert t_quantile(outlier) > 1.5 * t_quantile(spread)
 
 
-@pytest.mark.parametrize(("n", "lowest", "highest"), [(30, 92.5, 98), (200, 93, 97.5), (500, 93, 97.5)])
+@pytest.mark.parametrize(("n", "lowest", "highest"), [(30, 92.9, 97.5), (200, 93, 97.5), (500, 93, 97.5)])
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
 def test_one_sample_covers_the_true_rate(n: int, lowest: float, highest: float, rate: float) -> None:
     limits = [proportion(c, n) for c in range(n + 1)]
     chances = stats.binom.pmf(range(n + 1), n, rate)
     covered = sum(p for p, each in zip(chances, limits, strict=True) if each["low"] <= 100 * rate <= each["high"])
-    assert lowest < 100 * covered < highest, "at 30 items no interval does better: the counts are few"
+    assert lowest < 100 * covered < highest
 
 
 @pytest.mark.parametrize(("n", "samples"), [(30, 4), (30, 16), (200, 4), (200, 16)])

@@ -64,8 +64,10 @@ def pass_at_k(correct: Counts, samples: Counts, k: int) -> Interval:
         raise ValueError(f"pass@{k} needs at least {k} samples of each item, and 0 <= correct <= samples")
     if k == 1:
         return _over_items(right / of, int(of.sum()))
-    values = [1 - float(np.prod(1 - k / np.arange(n - c + 1, n + 1))) for c, n in zip(right, of, strict=True)]
-    return _over_items(np.array(values), float((of / k).sum()))
+    kinds, kind = np.unique(np.stack([right, of]), axis=1, return_inverse=True)
+    values = np.array([1 - float(np.prod(1 - k / np.arange(n - c + 1, n + 1))) for c, n in kinds.T])
+    # n / k: with n samples an item counted for as many as n, intervals at 80 to 95 % covered 78 to 92 %.
+    return _over_items(values[kind.ravel()], float((of / k).sum()))
 
 
 def paired_change(model: Sequence[float], base: Sequence[float]) -> Interval:
