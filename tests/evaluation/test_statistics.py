@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.errors import UserError
-from star1.evaluation.statistics import average, paired_change, plots, proportion, summarise, summary
+from star1.evaluation.intervals import average, paired_change, proportion
+from star1.evaluation.statistics import plots, summarise, summary
 from tests.judgements import with_success
 
 

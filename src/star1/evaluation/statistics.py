@@ -6,91 +6,13 @@ far the figure could move with other prompts of the same kind. They do not cover
 judge.
 """
 
-from collections.abc import Mapping, Sequence
-from math import sqrt
-from statistics import NormalDist
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from star1.errors import UserError
-
-Interval = dict[str, Any]
-"""value, low, high in percent or percentage points, and n, the number of prompts. With n = 0 the value is None."""
-
-Z = NormalDist().inv_cdf(0.975)
-
-
-def proportion(successes: float, n: int) -> Interval:
-    """Return the share successes / n in percent with its Wilson score interval (E. B. Wilson, JASA 22, 1927).
-
-    Unlike the textbook p ± 1.96 s, it stays inside 0..100 and keeps a width at 0 of n and n of n, where safety rates
-    live. `successes` may be fractional: several replies to one prompt count as their mean, which makes the interval
-    wide rather than narrow.
-    """
-    if n < 0 or not 0 <= successes <= n:
-        raise ValueError(f"proportion needs 0 <= successes <= n, got {successes} of {n}")
-    if n == 0:
-        return {"value": None, "low": 0.0, "high": 100.0, "n": 0}
-    p = successes / n
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    # In exact arithmetic the interval holds p; the clamps take away rounding errors of 1e-17 at 0 and n.
-    low, high = max(0.0, min(centre - half, p)), min(1.0, max(centre + half, p))
-    return {"value": 100 * p, "low": 100 * low, "high": 100 * high, "n": n}
-
-
-def paired_change(model: Sequence[float], base: Sequence[float]) -> Interval:
-    """Return the share of `model` minus that of `base` on the same prompts, in points, with a 95 % interval.
-
-    Newcombe's square-and-add interval for paired data (R. G. Newcombe, Statistics in Medicine 17, 2635-2650, 1998,
-    method 10): the distances from the two Wilson limits, combined with the correlation phi of the two models over the
-    prompts, where a positive phi is corrected for continuity. Entries are 1 for success and 0 for failure, or the
-    mean over several replies; entry i of both belongs to prompt i.
-    """
-    if len(model) != len(base):
-        raise ValueError(f"paired_change needs the same prompts twice, got {len(model)} and {len(base)}")
-    n = len(model)
-    if n == 0:
-        return {"value": None, "low": -100.0, "high": 100.0, "n": 0}
-    x, y = np.asarray(model, dtype=float), np.asarray(base, dtype=float)
-    both, only_model, only_base, neither = x @ y, x @ (1 - y), (1 - x) @ y, (1 - x) @ (1 - y)
-    first, second = proportion(min(float(x.sum()), n), n), proportion(min(float(y.sum()), n), n)
-    covariance = both * neither - only_model * only_base
-    if covariance > 0:
-        covariance = max(covariance - n / 2, 0.0)
-    spread = (both + only_model) * (only_base + neither) * (both + only_base) * (only_model + neither)
-    phi = float(covariance / sqrt(spread)) if spread > 0 else 0.0
-
-    def distance(one: float, other: float) -> float:
-        return sqrt(max(one * one - 2 * phi * one * other + other * other, 0.0))
-
-    value = first["value"] - second["value"]
-    below = distance(first["value"] - first["low"], second["high"] - second["value"])
-    above = distance(first["high"] - first["value"], second["value"] - second["low"])
-    return {"value": value, "low": value - below, "high": value + above, "n": n}
-
-
-def average(parts: Sequence[Interval]) -> Interval:
-    """Return the unweighted mean of independent figures (the paper's convention over benchmarks) with a 95 % interval.
-
-    Square-and-add again (G. Y. Zou and A. Donner, Statistics in Medicine 27, 1693-1702, 2008): the squared distances
-    to the lower limits add up, and those to the upper limits. Parts without prompts are left out; n is the sum of
-    prompts. Raises ValueError on no parts at all.
-    """
-    known = [part for part in parts if part["n"]]
-    if not known:
-        return {
-            "value": None,
-            "low": min(part["low"] for part in parts),
-            "high": max(part["high"] for part in parts),
-            "n": 0,
-        }
-    value = sum(part["value"] for part in known) / len(known)
-    below = sqrt(sum((part["value"] - part["low"]) ** 2 for part in known)) / len(known)
-    above = sqrt(sum((part["high"] - part["value"]) ** 2 for part in known)) / len(known)
-    return {"value": value, "low": value - below, "high": value + above, "n": sum(part["n"] for part in known)}
+from star1.evaluation.intervals import Interval, average, paired_change, share
 
 
 def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, Any]:
@@ -206,13 +128,14 @@ def _measure(rows: pd.DataFrame, model: str, base: str) -> Interval:
     The verdicts of all models in the rows are named, those that count first.
     """
     pair = rows[rows["model"].isin([model, base])]
-    table = pair.pivot_table(index=["benchmark", "prompt_id"], columns="model", values="success", aggfunc="mean")
-    own = table[model].dropna()
-    part = proportion(min(float(own.sum()), len(own)), len(own))
+    by_item = pair.groupby(["benchmark", "prompt_id", "model"])["success"]
+    correct, samples = by_item.sum().unstack("model"), by_item.count().unstack("model")
+    own = correct[model].notna()
+    part = share(correct.loc[own, model].to_numpy(int), samples.loc[own, model].to_numpy(int))
     counts = pair.loc[pair["model"] == model, "word"].value_counts()
     part["counts"] = {word: int(counts.get(word, 0)) for word in _ordered(rows)}
-    if model != base and base in table:
-        both = table[[model, base]].dropna()
+    if model != base and base in correct:
+        both = (correct / samples)[[model, base]].dropna()
         part["change"] = paired_change(both[model].tolist(), both[base].tolist())
     return part
 
