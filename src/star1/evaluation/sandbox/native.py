@@ -5,16 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from .inside import jail
+from .inside import jail, main  # noqa: F401  (importing main compiles it, once and not in every run)
+from .process import Unavailable
 
 FOLDER = Path(__file__).resolve().parent
 # -P, -s, -E but for the hash seed, and -S: no folder of a user or of a project is on the path.
 OPTIONS = ["-P", "-s", "-S"]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.main import main; main()"
-
-
-class Unavailable(Exception):
-    """This way of protection does not exist on this machine; the message says what is missing."""
 
 
 def jail_alone() -> list[str]:
@@ -30,7 +27,8 @@ def with_bubblewrap() -> list[str]:
         raise Unavailable("bwrap is not installed")
     command = jail_alone()
     mounts = [*jail.readable(), command[0], str(FOLDER)]
-    arguments = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--chdir", "/"]
+    # As the first process of its namespace: bubblewrap would leave one of its own behind as a zombie.
+    arguments = ["--unshare-all", "--as-pid-1", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--chdir", "/"]
     for path in mounts:
         arguments += ["--ro-bind", path, path]
     arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]

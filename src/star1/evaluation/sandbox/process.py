@@ -16,6 +16,10 @@ LONGEST_VERDICT = 1 << 16
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 
 
+class Unavailable(Exception):
+    """A way of protection does not exist on this machine; the message says what is missing."""
+
+
 @dataclass(frozen=True)
 class Result:
     """verdict: what the process wrote, None where it was killed at the deadline; noise: the end of what else came."""
@@ -42,6 +46,8 @@ def result_of(command: list[str], task: bytes, timeout_s: float) -> Result:
         assert process.stdout is not None
         try:
             verdict = _read(process.stdout.fileno(), time.monotonic() + timeout_s + GRACE_S)
+            if verdict is not None:
+                _let_end(process.pid)
         finally:
             # Not yet waited for, so the number of the group is still this process's.
             with contextlib.suppress(ProcessLookupError):
@@ -50,6 +56,14 @@ def result_of(command: list[str], task: bytes, timeout_s: float) -> Result:
             process.wait()
         noise.seek(max(0, noise.seek(0, os.SEEK_END) - 1000))
         return Result(verdict, noise.read(1000).decode(errors="replace"))
+
+
+def _let_end(process: int) -> None:
+    """Wait up to a second for a process that has given its verdict: it may still have children to take leave of."""
+    for _ in range(1000):
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.001)
 
 
 def _read(descriptor: int, deadline: float) -> bytes | None:

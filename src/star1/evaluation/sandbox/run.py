@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import native, selftest, webassembly
 from .inside.values import decode, encode
-from .process import result_of
+from .process import Unavailable, result_of
 
 LONGEST_ERROR = 300
 
@@ -60,7 +60,7 @@ def run_all(programs: Sequence[Program], timeout_s: float, workers: int | None =
         return [Outcome("unjudged", reason)] * len(programs)
     protection = PROTECTIONS[_choose()[0]]
     # Threads suffice: they wait for processes.
-    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(workers or os.cpu_count())
     try:
         return list(pool.map(lambda program: run_one(protection, program, timeout_s), programs))
     finally:
@@ -81,7 +81,7 @@ def _choose() -> tuple[str, str]:
     for name, protection in PROTECTIONS.items():
         try:
             fault = selftest.fault(functools.partial(_test, protection))
-        except native.Unavailable as error:
+        except Unavailable as error:
             fault = str(error)
         if fault is None:
             return name, ""
@@ -97,16 +97,13 @@ def _test(protection: Protection, solution: str, tests: str, entry_point: str) -
 def run_one(protection: Protection, program: Program, timeout_s: float) -> Outcome:
     """Run one program under one protection, whether that holds or not. Raises Unavailable."""
     nonce = secrets.token_hex(16)
-    try:
-        task = encode((nonce, program.solution, program.tests, program.entry_point, timeout_s))
-    except UnicodeEncodeError as error:
-        return Outcome("failed", f"UnicodeEncodeError: {error.reason}")
+    task = encode((nonce, program.solution, program.tests, program.entry_point, timeout_s))
     result = result_of(protection(), task, timeout_s)
     if result.verdict is None:
         return Outcome("timeout")
     try:
         returned, word, error_text = decode(result.verdict)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError):  # TypeError: no sequence
         returned, word, error_text = "", "", ""
     if returned != nonce or word not in ("passed", "failed", "timeout", "unjudged"):
         return Outcome("unjudged", one_line("the sandbox gave no verdict: " + result.noise.strip().rpartition("\n")[2]))

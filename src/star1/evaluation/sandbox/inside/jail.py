@@ -12,7 +12,6 @@ processes and does nothing for root.
 import ctypes
 import os
 import resource
-import signal
 import struct
 import sys
 
@@ -23,7 +22,7 @@ OUTPUT = 1 << 20
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib64")
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
-SECCOMP_FILTER, CAPABILITY_VERSION_3 = 2, 0x20080522
+SIGKILL, SECCOMP_FILTER, CAPABILITY_VERSION_3 = 9, 2, 0x20080522
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
 # Bits of file access that each version of Landlock knows; later versions know as many as the fifth.
@@ -50,7 +49,7 @@ def lock_down(cpu_s: int, child: int | None = None) -> None:
     _prctl("dumpable", PR_SET_DUMPABLE, 0)
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
     _check("dropping capabilities", libc.capset(header, bytes(24)))
-    _prctl("death with the parent", PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl("death with the parent", PR_SET_PDEATHSIG, SIGKILL)
     _prctl("no new privileges", PR_SET_NO_NEW_PRIVS, 1)
     _restrict_files(signals=child is not None)
     _restrict_calls(filter_program(machine, os.getpid(), child))

@@ -6,10 +6,14 @@ it is asked, end the process. The tests, the verdict and the nonce that makes it
 is plain values, and the tests compare them where the generated code has no say.
 """
 
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from __future__ import annotations
 
 from .values import decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the import of typing takes longer than the interpreter's start
+    from collections.abc import Callable
+    from typing import Any, BinaryIO
 
 LONGEST_MESSAGE = 1 << 26
 
@@ -32,11 +36,13 @@ def send(stream: BinaryIO, value: Any) -> None:
 def receive(stream: BinaryIO) -> Any:
     """Read one message. Raises EOFError where the other side has gone, ValueError where it does not keep to the form."""
     head = stream.readline(20)
-    size = int(head) if head.strip().isdigit() else -1
     if not head:
         raise EOFError
-    if not 0 <= size <= LONGEST_MESSAGE:
+    if not head.strip().isdigit():
         raise ValueError("a message without its length")
+    size = int(head)
+    if size > LONGEST_MESSAGE:
+        raise ValueError(f"a value of more than {LONGEST_MESSAGE >> 20} MiB")
     body = stream.read(size)
     if len(body) < size:
         raise EOFError

@@ -5,9 +5,14 @@ promise that. json would, but it has no tuples and sets, and its import takes as
 A value is a letter for its type, the length of what follows, a colon, and that.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the import of typing takes longer than the interpreter's start
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 
 class Unknown:
@@ -27,8 +32,11 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """Return the value that `encode` wrote. Raises ValueError (or TypeError, for a list in a set) for other bytes."""
-    values = list(_each(data))
+    """Return the value that `encode` wrote. Raises ValueError for other bytes."""
+    try:
+        values = list(_each(data))
+    except (TypeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"no value can be made of it: {error}") from None
     if len(values) != 1:
         raise ValueError(f"{len(values)} values where one was expected")
     return values[0]
