@@ -91,7 +91,7 @@ def attack(*_):
     import mmap
     def grow():
         held = []
-        for _ in range(20): held.append(bytearray(1 << 26))
+        for _ in range(20): held.append(mmap.mmap(-1, 1 << 26))
     return tried(grow=grow, once=lambda: bytearray(1 << 31), mapped=lambda: mmap.mmap(-1, 1 << 31),
                  limit=lambda: __import__("resource").setrlimit(0, (1, 1)))
 """,
@@ -117,7 +117,8 @@ def attack(port, canary, folder, site):
         "passed",
         """
 def attack(port, canary, folder, site):
-    return tried(symbolic=lambda: os.symlink("/etc/passwd", folder + "/link"), hard=lambda: os.link(canary, folder + "/hard"),
+    return tried(symbolic=lambda: os.symlink("/etc/passwd", folder + "/link"),
+                 hard=lambda: os.link(canary, folder + "/hard"),
                  through=lambda: os.open(folder + "/to_canary", os.O_RDONLY),
                  above=lambda: os.open(os.path.dirname(os.__file__) + "/../../../../../../.." + canary, os.O_RDONLY))
 """,
@@ -128,7 +129,8 @@ def attack(port, canary, folder, site):
 def attack(*_):
     import fcntl
     reader, writer = os.pipe()
-    return tried(parent=lambda: os.kill(os.getppid(), 0), group=lambda: os.killpg(0, 0), everyone=lambda: os.kill(-1, 0),
+    return tried(parent=lambda: os.kill(os.getppid(), 0), group=lambda: os.killpg(0, 0),
+                 everyone=lambda: os.kill(-1, 0),
                  first=lambda: os.kill(1, 0), thread=lambda: refused("tgkill", os.getppid(), os.getppid(), 0),
                  handle=lambda: os.pidfd_open(os.getppid()), owner=lambda: fcntl.fcntl(reader, 8, os.getppid()),
                  alarm=lambda: __import__("signal").setitimer(0, 1), parent_death=lambda: refused("prctl", 1, 9))
@@ -138,10 +140,11 @@ def attack(*_):
         "passed",
         """
 def attack(port, canary, folder, site):
-    calls = {"ptrace": (16, os.getppid(), 0, 0), "process_vm_readv": (os.getppid(), 0, 0, 0, 0, 0), "unshare": (1 << 28,),
-             "setns": (0, 0), "mount": (0, folder.encode() + b"/no", 0, 0, 0), "chroot": (folder.encode() + b"/no",),
-             "setuid": (12345,), "personality": (0xFFFFFFFF,), "umount": (folder.encode() + b"/no",),
-             "inotify_init": (), "eventfd": (0, 0), "shmget": (0, 4096, 0o1600), "setpriority": (0, 0, 19)}
+    parent, nowhere = os.getppid(), folder.encode() + b"/no"
+    calls = {"ptrace": (16, parent, 0, 0), "process_vm_readv": (parent, 0, 0, 0, 0, 0), "unshare": (1 << 28,),
+             "setns": (0, 0), "mount": (0, nowhere, 0, 0, 0), "umount": (nowhere,), "chroot": (nowhere,),
+             "setuid": (12345,), "personality": (0xFFFFFFFF,), "inotify_init": (), "eventfd": (0, 0),
+             "shmget": (0, 4096, 0o1600), "setpriority": (0, 0, 19)}
     return tried(**{name: lambda n=name, a=arguments: refused(n, *a) for name, arguments in calls.items()},
                  terminal=lambda: __import__("fcntl").ioctl(2, 0x5412, b"x"))
 """,
@@ -195,8 +198,11 @@ for nonce in ("", "0" * 32):
 def attack(*_): return ["wrong"]
 """,
     ),
-    "a long reply": ("failed", "def attack(*_): return 'x' * (1 << 27)"),
-    "a deep reply": ("failed", "def attack(*_):\n    deep = []\n    for _ in range(9000): deep = [deep]\n    return deep"),
+    "a long reply": ("failed", "def attack(*_): return 'x' * (1 << 25)"),
+    "a deep reply": (
+        "failed",
+        "def attack(*_):\n    deep = []\n    for _ in range(9000): deep = [deep]\n    return deep",
+    ),
     "endless recursion": ("failed", "def attack(*_): return attack()"),
     "endless output": ("failed", "def attack(*_):\n    while True: print('x' * 65536)"),
     "endless loop": (
@@ -238,7 +244,7 @@ def run(protection: str) -> dict[str, object]:
         (folder / "to_canary").symlink_to(canary)
         before = canary.stat()
         arguments = (listener.getsockname()[1], str(canary), str(folder), site)
-        tests = f"# SECRET_OF_THE_TESTS\ndef check(candidate):\n    got = candidate(*{arguments!r})\n    assert got == [], got"
+        tests = f"# SECRET_OF_THE_TESTS\ndef check(f):\n    got = f(*{arguments!r})\n    assert got == [], got"
 
         def one(attack: str) -> tuple[str, str]:
             word, source = ATTACKS[attack]

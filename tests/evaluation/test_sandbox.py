@@ -18,7 +18,9 @@ from tests.evaluation.attacks import ATTACKS
 from tests.imports import ROOT
 
 PLUS_ONE = "def check(candidate):\n    assert candidate(1) == 2\n"
-UNLOCKED = "import sys; sys.path.insert(0, sys.argv[1]); import inside.main as m; m.jail.lock_down = lambda *_: None; m.main()"
+UNLOCKED = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import inside.main as m; m.jail.lock_down = lambda *_: None; m.main()"
+)
 
 
 def interpreter_for(user: str) -> tuple[str, dict[str, object]]:
@@ -142,7 +144,8 @@ def f(name):
 from decimal import Decimal
 from fractions import Fraction
 def check(candidate):
-    assert candidate("values") == [None, True, -10**30, 0.1, float("inf"), 1j, "\\ud800", b"x", (1, [2]), {1, 2}, range(3)]
+    expected = [None, True, -10**30, 0.1, float("inf"), 1j, "\\ud800", b"x", (1, [2]), {1, 2}, range(3)]
+    assert candidate("values") == expected
     assert candidate(name="subclasses") == [{"a": 2, "b": 1}, {"a": 1}, (1, 2)]
     assert candidate("numbers") == [Decimal("0.1"), Fraction(1, 3)]
     assert list(candidate("iterator")) == ["1", "2"]

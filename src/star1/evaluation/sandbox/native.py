@@ -28,7 +28,17 @@ def with_bubblewrap() -> list[str]:
     command = jail_alone()
     mounts = [*jail.readable(), command[0], str(FOLDER)]
     # As the first process of its namespace: bubblewrap would leave one of its own behind as a zombie.
-    arguments = ["--unshare-all", "--as-pid-1", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--chdir", "/"]
+    arguments = [
+        "--unshare-all",
+        "--as-pid-1",
+        "--die-with-parent",
+        "--cap-drop",
+        "ALL",
+        "--dev",
+        "/dev",
+        "--chdir",
+        "/",
+    ]
     for path in mounts:
         arguments += ["--ro-bind", path, path]
     arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]

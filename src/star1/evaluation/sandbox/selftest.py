@@ -9,7 +9,7 @@ from pathlib import Path
 TIMEOUT_S = 120.0  # the first start of WebAssembly compiles for 5 s of processor time
 
 # Returns the names of the attacks that succeeded. In plain Python, every one of them does.
-ATTACKS = '''
+ATTACKS = """
 import os
 
 def attacks(port, canary, folder):
@@ -44,7 +44,7 @@ def attacks(port, canary, folder):
             continue
         succeeded.append(attack.__name__)
     return succeeded
-'''
+"""
 
 
 def fault(run: Callable[[str, str, str], tuple[str, str]]) -> str | None:
@@ -61,6 +61,6 @@ def fault(run: Callable[[str, str, str], tuple[str, str]]) -> str | None:
         os.chmod(canary, 0o644)
         os.chmod(folder, 0o777)
         arguments = f"{listener.getsockname()[1]}, {str(canary)!r}, {str(folder)!r}"
-        tests = f"def check(candidate):\n    got_through = candidate({arguments})\n    assert got_through == [], got_through\n"
+        tests = f"def check(candidate):\n    through = candidate({arguments})\n    assert through == [], through\n"
         word, error = run(ATTACKS, tests, "attacks")
     return None if word == "passed" else f"self-test {word}: {error}"

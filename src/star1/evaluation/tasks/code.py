@@ -28,8 +28,9 @@ NO_BLOCK = "no Python block defines the function"
 
 def prompt(row: Any) -> str:
     """Return the user's turn: the file's beginning, and how the answer must look."""
+    name = _key(row.answer_key)["entry_point"]
     return (
-        f"Here is the beginning of a Python file. Complete the function {_key(row.answer_key)['entry_point']} so that it "
+        f"Here is the beginning of a Python file. Complete the function {name} so that it "
         "does what its docstring says. End your answer with one ```python block that holds the whole function, with "
         "its signature, and every import and helper that it needs.\n\n"
         f"```python\n{row.prompt.rstrip()}\n```"
@@ -90,18 +91,19 @@ def blocks(text: str) -> list[str]:
     found: list[str] = []
     lines: list[str] | None = None
     language = ""
-    for line in text.splitlines():
-        bare = line.strip()
-        opening = re.fullmatch(r"```+[ \t]*([\w+-]*).*", bare)
-        if lines is None or (opening and opening[1]):
-            lines, language = ([], opening[1].lower()) if opening else (None, "")
-        elif bare.endswith("```"):
-            lines.append(line[: line.rindex("```")].rstrip("`"))
-            if language in LANGUAGES:
-                found.append(textwrap.dedent("\n".join(lines)))
-            lines = None
+    for line in text.replace("\r\n", "\n").split("\n"):
+        before, *middle, after = re.split(r"`{3,}", line) if "```" in line else (line, "")
+        word = "".join(after.split()[:1]).lower()
+        if "```" not in line:
+            if lines is not None:
+                lines.append(line)
+        elif lines is None or (not before.strip() and word in LANGUAGES[1:]):
+            # Marks on one line in pairs are code within a sentence.
+            lines, language = (None, "") if middle else ([], word)
         else:
-            lines.append(line)
+            if language in LANGUAGES:
+                found.append(textwrap.dedent("\n".join([*lines, before])).strip("\n"))
+            lines = None
     return found
 
 
@@ -130,7 +132,10 @@ def _detail(outcome: Outcome | None, place: str) -> str:
 
 def _defines(source: str, name: str) -> bool:
     # By its text: a block with a mistake in its syntax is a wrong answer, not none.
-    return re.search(rf"^(?:(?:async[ \t]+)?def[ \t]+{re.escape(name)}[ \t]*\(|{re.escape(name)}[ \t]*=)", source, re.M) is not None
+    return (
+        re.search(rf"^(?:(?:async[ \t]+)?def[ \t]+{re.escape(name)}[ \t]*\(|{re.escape(name)}[ \t]*=)", source, re.M)
+        is not None
+    )
 
 
 def _key(text: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The two parts that a sandbox plays, each in a process of its own.
 
-The candidate holds the generated code. The tester holds the tests, asks the candidate for values, and gives the verdict.
-Generated code can do in its own process what it likes: replace `print` or the exceptions, search memory, answer before
-it is asked, end the process. The tests, the verdict and the nonce that makes it valid are not there. All that comes out
-is plain values, and the tests compare them where the generated code has no say.
+The candidate holds the generated code. The tester holds the tests, asks the candidate for values, and gives the
+verdict. In its own process generated code can do what it likes: replace `print` or the exceptions, search memory,
+answer before it is asked, end the process. The tests, the verdict and the nonce that makes it valid are not there. Only
+plain values come out, and the tests compare them in a process that the generated code cannot change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the import of typing takes longer than the interpreter's st
     from collections.abc import Callable
     from typing import Any, BinaryIO
 
-LONGEST_MESSAGE = 1 << 26
+LONGEST_MESSAGE = 1 << 24
 
 
 class CandidateError(Exception):
@@ -34,7 +34,7 @@ def send(stream: BinaryIO, value: Any) -> None:
 
 
 def receive(stream: BinaryIO) -> Any:
-    """Read one message. Raises EOFError where the other side has gone, ValueError where it does not keep to the form."""
+    """Read one message. Raises EOFError where the other side has gone, ValueError for anything but a message."""
     head = stream.readline(20)
     if not head:
         raise EOFError
@@ -86,9 +86,7 @@ def _answer(replies: BinaryIO, call: Callable[[], Any]) -> None:
     replies.flush()
 
 
-def be_tester(
-    requests: BinaryIO, replies: BinaryIO, solution: str, tests: str, entry_point: str
-) -> tuple[str, str]:
+def be_tester(requests: BinaryIO, replies: BinaryIO, solution: str, tests: str, entry_point: str) -> tuple[str, str]:
     """Run the tests' check() on the candidate's function. Returns ("passed" | "failed" | "timeout", why)."""
 
     def ask(message: Any) -> Any:

@@ -28,8 +28,8 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "pipe": (22, None), "select": (23, None), "poll": (7, None), "dup2": (33, None), "getdents": (78, None),
     "time": (201, None), "getrlimit": (97, 163), "arch_prctl": (158, None),
 }
-# Let through with certain arguments only; see `conditions`. clone3 fails as if the kernel did not know it, so that the C library
-# falls back on clone, which is refused: no process, no thread.
+# Let through with certain arguments only; see `conditions`. clone3 fails as if the kernel did not know it, so that
+# the C library falls back on clone, which is refused: no process, no thread.
 SPECIAL: dict[str, tuple[int, int]] = {
     "ioctl": (16, 29), "fcntl": (72, 25), "prlimit64": (302, 261), "tgkill": (234, 131), "kill": (62, 129),
     "wait4": (61, 260), "clone3": (435, 435),
