@@ -31,7 +31,7 @@ SMALL = Program(
 
 def plain(program: Program) -> None:
     """Run a program and its tests as one script, and take the exit code for the verdict."""
-    source = f"{program.solution}\n\n{program.tests}\n\ncheck({program.entry_point})\n"
+    source = f"{program.tests}\n\n{program.solution}\n\ncheck({program.entry_point})\n"
     subprocess.run([sys.executable, "-I", "-S", "-"], input=source.encode(), capture_output=True, check=True)
 
 
@@ -66,7 +66,8 @@ def cpu_s() -> float:
 
 
 def programs(path: str) -> list[Program]:
-    rows = [json.loads(line) for line in gzip.open(path, "rt", encoding="utf-8")]
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
     return [
         Program(row["prompt"] + row["canonical_solution"], f"{row['prompt']}\n\n{row['test']}", row["entry_point"])
         for row in rows

@@ -203,7 +203,7 @@ def attack(*_): return ["wrong"]
         "failed",
         "def attack(*_):\n    deep = []\n    for _ in range(9000): deep = [deep]\n    return deep",
     ),
-    "endless recursion": ("failed", "def attack(*_): return attack()"),
+    "endless recursion": ("failed", "def attack(*_):\n    def down(n): return down(n + 1) + 1\n    return down(0)"),
     "endless output": ("failed", "def attack(*_):\n    while True: print('x' * 65536)"),
     "endless loop": (
         "timeout",
@@ -248,7 +248,7 @@ def run(protection: str) -> dict[str, object]:
 
         def one(attack: str) -> tuple[str, str]:
             word, source = ATTACKS[attack]
-            timeout_s = 0.5 if word == "timeout" else 30.0
+            timeout_s = 0.3 if word == "timeout" else 30.0
             outcome = run_one(PROTECTIONS[protection], Program(HELPERS + source, tests, "attack"), timeout_s)
             return outcome.word, outcome.error
 

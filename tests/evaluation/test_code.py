@@ -184,7 +184,8 @@ def problems(real_files: Path) -> list[dict[str, str]]:
     path = real_files / "benchmarks/HumanEval.jsonl.gz"
     if not path.is_file():
         pytest.skip("no HumanEval.jsonl.gz among the real files")
-    return [json.loads(line) for line in gzip.open(path, "rt", encoding="utf-8")]
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def replies(problems: list[dict[str, str]], mutate: bool) -> pd.DataFrame:

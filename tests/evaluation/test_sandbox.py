@@ -103,6 +103,21 @@ def test_without_a_sandbox_nothing_runs_and_everything_is_unjudged(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_bubblewrap_is_installed_but_cannot_start_the_jail_stands_alone(
+    sandbox: None, choose_again: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bubblewrap = tmp_path / "bwrap"
+    bubblewrap.write_text("#!/bin/sh\necho 'bwrap: no permission to create a namespace' >&2\nexit 1\n")
+    bubblewrap.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delitem(run.PROTECTIONS, "WebAssembly")
+    name, reasons = run._choose()
+    assert name == "jail" or "Landlock" in reasons
+    monkeypatch.delitem(run.PROTECTIONS, "jail")
+    run._choose.cache_clear()
+    assert "bubblewrap: self-test unjudged: the sandbox gave no verdict: bwrap: no permission" in (why_not() or "")
+
+
 def test_outcomes_come_in_the_order_of_the_programs(sandbox: None) -> None:
     wait = "import time\ndef f(x):\n    time.sleep(0.2)\n    return x + 1"
     sources = [wait, "def f(x): return x", "def f(x) return x", "def g(x): return x", "def f(x): return x + 1"]

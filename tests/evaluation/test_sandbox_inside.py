@@ -1,6 +1,7 @@
 """What runs inside the sandbox: values as bytes, and the system calls by the kernel's own headers."""
 
 import contextlib
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from star1.evaluation.sandbox.inside import syscalls
@@ -54,6 +55,7 @@ def repr_of(value: Any) -> Any:
     return value if isinstance(value, int | Fraction | Decimal | set | frozenset) else repr(value)
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_values_come_back_as_they_were(value: Any) -> None:
     assert types(decode(encode(value))) == types(value)
@@ -69,6 +71,7 @@ def test_iterators_come_back_as_iterators_and_other_objects_as_unknown() -> None
     assert repr(back) == f"<a value of type {type(Path('x')).__name__}>"
 
 
+@settings(max_examples=50)
 @given(VALUES, st.data())
 def test_other_bytes_are_a_value_error_or_another_value(value: Any, data: st.DataObject) -> None:
     written = bytearray(encode(value))
@@ -112,7 +115,7 @@ def test_numbers_of_system_calls_are_the_kernels(column: int, header: str, patte
         pytest.skip(f"no {header} here")
     known = {name: int(number) for name, number in re.findall(pattern, Path(header).read_text())}
     known.setdefault("newfstatat", known.get("fstatat", -1))  # the generic table's older name of it
-    table = syscalls.ALLOWED | syscalls.SPECIAL
+    table = syscalls.ALLOWED | syscalls.OPENING | syscalls.SPECIAL
     ours = {name: numbers[column] for name, numbers in table.items() if numbers[column] is not None}
     assert ours == {name: known.get(name) for name in ours}
 
@@ -121,7 +124,7 @@ def test_numbers_of_system_calls_are_the_kernels(column: int, header: str, patte
 @pytest.mark.parametrize("child", [None, 4321])
 def test_the_filter_decides_by_call_and_arguments(machine: str, child: int | None) -> None:
     program = syscalls.filter_program(machine, 1234, child)
-    numbers = dict(syscalls.ALLOWED | syscalls.SPECIAL)
+    numbers = dict(syscalls.ALLOWED | syscalls.OPENING | syscalls.SPECIAL)
     column = list(syscalls.ARCHITECTURES).index(machine)
 
     def decide(name: str | int, *arguments: int, architecture: int = syscalls.ARCHITECTURES[machine]) -> int:
@@ -132,6 +135,10 @@ def test_the_filter_decides_by_call_and_arguments(machine: str, child: int | Non
     assert decide(5000) == decide(0x40000000) == syscalls.REFUSE
     assert decide("read", architecture=0x40000003) == syscalls.KILL
     assert decide("clone3") == syscalls.UNKNOWN
+    reading = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+    assert decide("openat", 0, 0, reading) == syscalls.ALLOW
+    for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, os.O_TMPFILE | os.O_WRONLY):
+        assert decide("openat", 0, 0, reading | flag) == syscalls.REFUSE
     assert decide("ioctl", 2, syscalls.TCGETS) == decide("fcntl", 2, 1030) == syscalls.ALLOW
     assert decide("ioctl", 2, 0x5412) == decide("fcntl", 2, 8) == syscalls.REFUSE
     assert decide("prlimit64", 0, 7, 0, 99) == syscalls.ALLOW
@@ -153,8 +160,8 @@ def run_filter(program: bytes, architecture: int, number: int, arguments: tuple[
         place += 1
         if code == syscalls.LOAD:
             (held,) = struct.unpack_from("<I", data, value)
-        elif code == syscalls.EQUAL:
-            place += if_equal if held == value else otherwise
+        elif code in (syscalls.EQUAL, syscalls.ANY_BIT):
+            place += if_equal if (held == value if code == syscalls.EQUAL else held & value) else otherwise
         else:
             assert code == syscalls.RETURN
             return value

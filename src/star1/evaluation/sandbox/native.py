@@ -5,11 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from .inside import jail, main  # noqa: F401  (importing main compiles it, once and not in every run)
+from .inside import jail, main  # noqa: F401  (what the command starts; imported, it is compiled once)
 from .process import Unavailable
 
 FOLDER = Path(__file__).resolve().parent
-# -P, -s, -E but for the hash seed, and -S: no folder of a user or of a project is on the path.
+# As -I -S, but PYTHONHASHSEED is read (process.ENVIRONMENT is all that there is): no folder of a user or of a project is
+# on the path.
 OPTIONS = ["-P", "-s", "-S"]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.main import main; main()"
 

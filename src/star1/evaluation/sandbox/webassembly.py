@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from .inside import guest, host  # noqa: F401  (what the command starts)
 from .process import Unavailable
 
 # By the module that they bring. The second is CPython 3.12 for WASI, one file.

@@ -32,7 +32,7 @@ def prompt(row: Any) -> str:
     return (
         f"Here is the beginning of a Python file. Complete the function {name} so that it "
         "does what its docstring says. End your answer with one ```python block that holds the whole function, with "
-        "its signature, and every import and helper that it needs.\n\n"
+        "its signature, and every import (of the standard library only) and helper that it needs.\n\n"
         f"```python\n{row.prompt.rstrip()}\n```"
     )
 

@@ -7,9 +7,9 @@ import struct
 
 # fmt: off
 ALLOWED: dict[str, tuple[int | None, int | None]] = {
-    # Files already open, and opening more: Landlock says which.
+    # Open files, names of files, memory.
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67),
-    "pwrite64": (18, 68), "close": (3, 57), "openat": (257, 56), "newfstatat": (262, 79), "fstat": (5, 80),
+    "pwrite64": (18, 68), "close": (3, 57), "newfstatat": (262, 79), "fstat": (5, 80),
     "statx": (332, 291), "lseek": (8, 62), "mmap": (9, 222), "munmap": (11, 215), "mprotect": (10, 226),
     "mremap": (25, 216), "madvise": (28, 233), "brk": (12, 214),
     # Own signals, waiting, identity, time.
@@ -24,10 +24,13 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "set_tid_address": (218, 96), "set_robust_list": (273, 99), "rseq": (334, 293), "exit": (60, 93),
     "exit_group": (231, 94), "restart_syscall": (219, 128), "membarrier": (324, 283),
     # Older forms that only x86-64 has, but for getrlimit.
-    "open": (2, None), "stat": (4, None), "lstat": (6, None), "access": (21, None), "readlink": (89, None),
+    "stat": (4, None), "lstat": (6, None), "access": (21, None), "readlink": (89, None),
     "pipe": (22, None), "select": (23, None), "poll": (7, None), "dup2": (33, None), "getdents": (78, None),
     "time": (201, None), "getrlimit": (97, 163), "arch_prctl": (158, None),
 }
+# Let through for reading only; their flags are the argument of this position.
+OPENING: dict[str, tuple[int | None, int | None]] = {"open": (2, None), "openat": (257, 56)}
+FLAGS = {"open": 1, "openat": 2}
 # Let through with certain arguments only; see `conditions`. clone3 fails as if the kernel did not know it, so that
 # the C library falls back on clone, which is refused: no process, no thread.
 SPECIAL: dict[str, tuple[int, int]] = {
@@ -38,12 +41,16 @@ SPECIAL: dict[str, tuple[int, int]] = {
 # The architecture's constant in the kernel's audit numbering, by the name that os.uname() gives.
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 ALLOW, REFUSE, UNKNOWN, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000  # REFUSE: EPERM, UNKNOWN: ENOSYS
 
 TCGETS = 0x5401
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC. F_SETOWN would send signals to other processes.
 FCNTL = (0, 1, 2, 3, 1030)
+
+# O_WRONLY, O_RDWR, O_CREAT, O_TRUNC. Landlock refuses writing too, but before its third version a file that may be read
+# may be emptied.
+WRITING = 0x1 | 0x2 | 0x40 | 0x200
 
 
 def argument(position: int, high: bool = False) -> int:
@@ -77,6 +84,11 @@ def filter_program(machine: str, own: int, child: int | None) -> bytes:
         number = numbers[column]
         if number is not None:
             program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW)]
+    for name, numbers in OPENING.items():
+        number = numbers[column]
+        if number is not None:
+            program += [(EQUAL, 0, 4, number), (LOAD, 0, 0, argument(FLAGS[name])), (ANY_BIT, 1, 0, WRITING)]
+            program += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
     for name, halves in conditions(own, child).items():
         checks: list[tuple[int, int, int, int]] = []
         for offset, values in halves:
