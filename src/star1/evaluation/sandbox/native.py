@@ -9,8 +9,8 @@ from .inside import jail, main  # noqa: F401  (what the command starts; imported
 from .process import Unavailable
 
 FOLDER = Path(__file__).resolve().parent
-# As -I -S, but PYTHONHASHSEED is read (process.ENVIRONMENT is all that there is): no folder of a user or of a project is
-# on the path.
+# As -I -S, but PYTHONHASHSEED is read (process.ENVIRONMENT is all that there is): no folder of a user or of a project
+# is on the path.
 OPTIONS = ["-P", "-s", "-S"]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.main import main; main()"
 
