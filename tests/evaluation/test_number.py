@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.evaluation.reasoning import correct, final_number
+from star1.evaluation.tasks.number import correct, final_number
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,16 @@ from star1.evaluation.reasoning import correct, final_number
         ("", None),
         (None, None),
         ("version v2", None),
+        (r"\boxed{1,234.}", 1234),
+        (r"\boxed{$-7$}", -7),
+        (r"\boxed{\frac{7}{3}}", None),
+        (r"\boxed{5\sqrt{2}}", None),
+        (r"\boxed{x = 5}", None),
+        (r"so it is \frac{7}{3}.", None),
+        (r"so it is 5\sqrt{2}", None),
+        ("7/3", None),
+        (r"\(85\)", 85),
+        ("**85**", 85),
     ],
 )
 def test_final_number(answer: str | None, number: object) -> None:
@@ -35,6 +45,14 @@ def test_final_number(answer: str | None, number: object) -> None:
 def test_equal_values_in_other_spellings_are_correct() -> None:
     assert correct("1,000", "1000.0")
     assert not correct("1000.1", "1000")
+
+
+def test_no_two_boxes_are_equal_by_a_number_inside_them() -> None:
+    assert not correct(r"\boxed{\frac{7}{3}}", "3")
+    assert not correct(r"\boxed{5\sqrt{2}}", "2")
+    for expected in (r"\boxed{\frac{14}{3}}", r"3\sqrt{2}"):
+        with pytest.raises(ValueError, match="not a number"):
+            correct(r"\boxed{\frac{7}{3}}", expected)
 
 
 def test_no_number_is_wrong() -> None:
