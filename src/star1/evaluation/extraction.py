@@ -12,26 +12,36 @@ BOX = re.compile(r"\\{1,2}(?:boxed|fbox)[ \t\n]{0,20}\{(.*)\}", re.DOTALL)
 NOT_BLANK = re.compile(r"\S")
 
 ANSWER_LINE = re.compile(
-    r"\b(?i:answer)[*_]{0,3}[ \t]{0,5}(?:(?i:is)\b|[:：])[*_:：]{0,4}[ \t]{0,5}(?:\n[ \t]{0,5}){0,2}[*_]{0,3}"
+    r"\b(?i:answer)[*_]{0,3}[ \t]{0,5}(?:(?i:is)\b|[:\uff1a])[*_:\uff1a]{0,4}[ \t]{0,5}(?:\n[ \t]{0,5}){0,2}[*_]{0,3}"
     r"[ \t]{0,5}([^\s*_][^\n]{0,300})"
 )
 NUMBER_LINE = re.compile(r"^[ \t*$]{0,10}(-?\d[\d,]{0,30})[ \t*$.]{0,10}$", re.MULTILINE)
 
 FONT = r"\\(?:text|textbf|mathbf|mathrm|mbox)\{"
 # What may stand between "answer is" and the letter, and behind the letter: bold, dollars, brackets, boxes.
-OPEN = rf"(?:[\s*_$(\[:：<]|\\[(\[]|\\boxed\{{|{FONT}|(?i:option|choice)\s){{0,12}}"
+OPEN = rf"(?:[\s*_$(\[:\uff1a<]|\\[(\[]|\\boxed\{{|{FONT}|(?i:option|choice)\s){{0,12}}"
 CLOSE = r"(?:[*_$)\]}>]|\\[)\]]){0,12}"
-LETTER = r"(?<![A-Za-z\\])([A-J])(?![A-Za-z0-9'’])"
-SAID = r"\b(?i:answer)[*_]{0,3}(?:[ \t]{0,5}[:：]|[ \t]{1,5}(?i:choice |option |letter )?(?i:is|would be|must be)\b)"
+LETTER = r"(?<![A-Za-z\\])([A-J])(?![A-Za-z0-9'\u2019])"
+SAID = (
+    r"\b(?i:answer)[*_]{0,3}(?:[ \t]{0,5}[:\uff1a]|[ \t]{1,5}(?i:choice |option |letter )?(?i:is|would be|must be)\b)"
+)
 BOXED_LETTER = rf"\\boxed\{{[\s(]{{0,3}}(?:{FONT})?[\s(]{{0,3}}(?=[A-J][\s.)}}]{{0,6}}\}})"
 CHOICE = re.compile(rf"(?:{SAID}{OPEN}|{BOXED_LETTER}){LETTER}")
 # "Answer: A or C" names two letters.
 ANOTHER = re.compile(
-    rf"{CLOSE}\s{{0,3}}(?:,|/|&|and\b|or\b)\s{{0,3}}(?:(?:and|or)\b)?[\s*_$(]{{0,6}}([A-J])(?![A-Za-z0-9'’])"
+    rf"{CLOSE}\s{{0,3}}(?:,|/|&|and\b|or\b)\s{{0,3}}(?:(?:and|or)\b)?[\s*_$(]{{0,6}}([A-J])(?![A-Za-z0-9'\u2019])"
 )
 # A bare A or I before most words is English: "The answer is A good deal", "The answer is I think".
 WORD_BEHIND = re.compile(r"[ \t]{1,5}(?!(?:because|since|as|and|or|for|with|due)\b)[a-z]")
 LONE_LETTER = re.compile(r"(?<![A-Za-z0-9])[A-J](?![A-Za-z0-9])")
+
+
+def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """Return the last match of the pattern, None without one."""
+    last = None
+    for match in pattern.finditer(text):
+        last = match
+    return last
 
 
 def last_box(text: str) -> str | None:
@@ -57,13 +67,14 @@ def last_box(text: str) -> str | None:
     content = text[slice(*last)].strip()
     for _ in range(3):
         inner = BOX.fullmatch(content)
-        if inner is None or not _balanced(inner.group(1)):
+        if inner is None or not balanced(inner.group(1)):
             break
         content = inner.group(1).strip()
     return content
 
 
-def _balanced(text: str) -> bool:
+def balanced(text: str) -> bool:
+    """Return whether every brace of the text has its other half."""
     depth = 0
     for token in BRACES.finditer(text):
         depth += 1 if token.group()[-1] == "{" and token.group() != "\\{" else -1 if token.group() == "}" else 0
@@ -74,9 +85,7 @@ def _balanced(text: str) -> bool:
 
 def answer_line(text: str) -> str | None:
     """Return what follows the last "Answer:" or "the answer is" on its line, at most 300 characters, or None."""
-    last = None
-    for last in ANSWER_LINE.finditer(text):
-        pass
+    last = last_match(ANSWER_LINE, text)
     return last.group(1).strip(" \t*_") if last else None
 
 

@@ -13,7 +13,9 @@ from star1.evaluation.extraction import chosen_letter, lone_letter
 from star1.evaluation.grading import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
-INSTRUCTION = 'Think it through step by step. Close with a line of the form "Answer: X", where X is the letter of your choice.'
+INSTRUCTION = (
+    'Think it through step by step. Close with a line of the form "Answer: X", where X is the letter of your choice.'
+)
 
 
 def prompt(row: Any) -> str:

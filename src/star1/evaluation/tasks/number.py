@@ -1,4 +1,4 @@
-"""Tasks with one number for an answer, such as the miniature's sums: the final number of the answer, compared exactly."""
+"""Tasks with one number for an answer, such as the miniature's sums: the final number, compared exactly."""
 
 import re
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.extraction import last_box
+from star1.evaluation.extraction import last_box, last_match
 from star1.evaluation.grading import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
@@ -28,9 +28,7 @@ def number_text(text: str) -> str | None:
     if box is not None:
         plain = box.strip("$ ").rstrip(".,")
         return plain if NUMBER.fullmatch(plain) and len(plain) <= LONGEST else None
-    last = None
-    for last in NUMBER.finditer(text):
-        pass
+    last = last_match(NUMBER, text)
     if last is None or len(last.group()) > LONGEST:
         return None
     part = text[: last.start()][-1:] in tuple(FORMULA_BEFORE) or FORMULA_BEHIND.match(text, last.end())
