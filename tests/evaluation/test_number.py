@@ -1,12 +1,14 @@
 """The final number of an output and its exact comparison."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.evaluation.tasks.number import correct, final_number
+from star1.evaluation.tasks.number import TASK, correct, final_number
+from tests.generations import generations
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,23 @@ def test_an_expected_answer_without_a_number_is_an_error() -> None:
 def test_every_integer_is_read_back(number: int) -> None:
     assert final_number(f"The answer is {number}.") == number
     assert correct(f"The answer is {number:,}.", str(number))
+
+
+def test_the_strict_view_and_the_papers() -> None:
+    assert TASK.grade is not None
+    rows = generations(
+        ("85", "<think>47 + 38</think>That is 85."),
+        ("85", "<think>85</think>That is 84."),
+        ("85", "<think>85</think>That is that."),
+        ("85", "<think>it is 85"),
+    )
+    judged = TASK.grade(rows)
+    assert list(judged["verdict"]) == ["correct", "wrong", "no answer", "no answer"]
+    assert list(judged["paper_verdict"]) == ["correct", "wrong", "correct", "correct"]
+    assert set(TASK.grade(rows.assign(finish_reason="length"))["verdict"]) == {"truncated"}
+
+
+def test_faults() -> None:
+    assert TASK.fault(SimpleNamespace(answer_key="1,234")) is None
+    for key in (None, "", "three", r"\frac{7}{3}", float("nan")):
+        assert "no number" in str(TASK.fault(SimpleNamespace(answer_key=key)))
