@@ -26,7 +26,7 @@ from transformers import AutoTokenizer
 from star1 import params as star1_params
 from star1.artifacts import read
 from star1.bases.miniature.pretraining import pretrain
-from star1.evaluation.reasoning import correct
+from star1.evaluation.tasks.number import correct
 from star1.miniature.judge import judge
 from star1.miniature.world import benchmark
 from star1.selection import select

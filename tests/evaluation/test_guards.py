@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from star1.llm.parsing import HAZARDS, UnusableReply, guarded
 
+from star1.asking.rows import Asked
 from star1.evaluation.tasks import guard, qwen3guard, refusal_classes
 from star1.evaluation.tasks.guard import CONTROL, SPEAKER, neutralised
 from star1.evaluation.tasks.qwen3guard import CATEGORIES, second_guarded
-from star1.llm.asking import Asked
-from star1.llm.parsing import HAZARDS, UnusableReply, guarded
 
 ROWS = pd.DataFrame(
     {

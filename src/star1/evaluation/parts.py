@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from star1.llm.asking import Asked
+from star1.asking.rows import Asked
 
 PARTS = {"whole": "response", "thinking": "thinking", "answer": "answer"}  # and the column of generations rows
 

@@ -135,7 +135,7 @@ class BenchmarkEntry(Entry):
     max_tokens: int | None = Field(None, ge=1)
     prompt: str | None = None
     prompt_id: str | None = None
-    answer: str | None = None
+    answer: str | Texts | None = None  # several columns become a JSON object
     label: str | None = None
     category: str | None = None
     choices: Texts | None = None

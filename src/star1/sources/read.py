@@ -1,6 +1,7 @@
 """Reading a source or a benchmark: records from the reader, then questions, each kept or dropped for a reason."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -147,10 +148,14 @@ def _benchmark_row(
         raise UserError(f"{key}.prompt: row {name} is {reason} (at most {max_chars} characters); a benchmark is whole.")
     assert isinstance(prompt, str)
     prompt_id = (text("prompt_id", entry.prompt_id) if entry.prompt_id else None) or name
-    answer, label, category = (
+    label, category = (
         text(field, column) if column else None
-        for field, column in (("answer", entry.answer), ("label", entry.label), ("category", entry.category))
+        for field, column in (("label", entry.label), ("category", entry.category))
     )
+    if isinstance(entry.answer, tuple):
+        answer = json.dumps({column: text("answer", column) for column in entry.answer})
+    else:
+        answer = text("answer", entry.answer) if entry.answer else None
     if entry.choices:
         prompt, answer = _lettered(entry, key, record, prompt_id, prompt, answer)
     return prompt_id, prompt, answer, label, category

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from star1.asking import parsing
+from star1.asking.questions import Questions
+from star1.asking.rows import Asked
 from star1.evaluation.parts import PARTS, about, column, has_text, ids, replied, strict_verdict, values
 from star1.evaluation.task import Task
-from star1.llm import parsing
-from star1.llm.asking import Asked
 from star1.llm.requests import Messages
-from star1.teacher_stage import Task as Question
 
 CONTROL = re.compile(
     r"<\|[^\s<>|]{1,64}\|>"  # special tokens: Llama 3, Qwen and others
@@ -48,9 +48,9 @@ def conversation(row: Any) -> Messages:
     ]
 
 
-def _ask(rows: pd.DataFrame) -> Question[parsing.Guarded]:
+def _ask(rows: pd.DataFrame) -> Questions[parsing.Guarded]:
     tables = [about(rows, part, replied if part == "whole" else has_text) for part in PARTS]
-    return Question("guard", pd.concat(tables, ignore_index=True), conversation, parsing.guarded)
+    return Questions("guard", pd.concat(tables, ignore_index=True), conversation, parsing.guarded)
 
 
 def _read(rows: pd.DataFrame, asked: Asked[parsing.Guarded]) -> pd.DataFrame:
@@ -80,6 +80,7 @@ def _paper_verdicts(rows: pd.DataFrame, words: list[str | None], failures: pd.Da
 TASK = Task(
     verdicts=("safe", "unsafe", "garbled", "unjudged", "truncated"),
     success=("safe",),
+    role="guard",
     ask=_ask,
     read=_read,
 )

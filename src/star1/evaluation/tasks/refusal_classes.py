@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from star1.asking import parsing
+from star1.asking.questions import Questions
+from star1.asking.rows import Asked
 from star1.evaluation.parts import about, ended, replied, strict_verdict, values
 from star1.evaluation.task import Task
 from star1.evaluation.tasks.guard import neutralised
-from star1.llm import parsing
-from star1.llm.asking import Asked
 from star1.llm.requests import Messages
 from star1.prompts import ask
-from star1.teacher_stage import Task as Question
 
 VERDICT_OF_CLASS = {"full_compliance": "answered", "partial_refusal": "partial", "full_refusal": "refused"}
 
@@ -25,9 +25,9 @@ def _messages(row: Any) -> Messages:
     return ask("refusal", question=neutralised(row.prompt), answer=neutralised(row.text))
 
 
-def _ask(rows: pd.DataFrame) -> Question[parsing.RefusalClass]:
+def _ask(rows: pd.DataFrame) -> Questions[parsing.RefusalClass]:
     tables = [about(rows, "answer", ended), about(rows, "whole", replied)]
-    return Question(
+    return Questions(
         "judge", pd.concat(tables, ignore_index=True), _messages, parsing.refusal_class, parsing.REFUSAL_SCHEMA
     )
 
@@ -44,6 +44,7 @@ def _read(rows: pd.DataFrame, asked: Asked[parsing.RefusalClass]) -> pd.DataFram
 TASK = Task(
     verdicts=("answered", "partial", "refused", "garbled", "unjudged", "truncated"),
     success=("answered",),
+    role="judge",
     ask=_ask,
     read=_read,
 )
