@@ -41,7 +41,7 @@ def deciding_files(stage: Path) -> set[str]:
             continue
         found.add(name)
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        found |= set(prompt_files(tree))
+        found |= set(prompt_files(tree)) | set(policy_files(tree))
         waiting += [imported for imported in imported_files(tree) if imported.exists()]
         if has_data(file):
             found |= {str(data.relative_to(ROOT)) for data in file.parent.iterdir() if data.suffix == ".txt"}
@@ -86,6 +86,14 @@ def prompt_files(tree: ast.Module) -> Iterator[str]:
             template = node.args[0]
             assert isinstance(template, ast.Constant), "a prompt's name must stand in the call, for this test to see it"
             yield f"src/star1/prompts/{template.value}.txt"
+
+
+def policy_files(tree: ast.Module) -> Iterator[str]:
+    """Yield the policies, if a module reads the folder that params names: texts.policies."""
+    reads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "policies")
+    if any(ast.unparse(node.value).split(".")[-1] == "texts" for node in reads):
+        for file in (ROOT / "src/star1/policies").glob("*.txt"):
+            yield str(file.relative_to(ROOT))
 
 
 def has_data(file: Path) -> bool:

@@ -27,7 +27,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("select.k", "many", "select.k: Input should be a valid integer"),
         ("select.k", None, "select.k: Input should be a valid integer"),
         ("select.k", 2.5, "select.k: Input should be a valid integer"),
-        ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment/"),
+        ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment / Hate"),
         ("deduplicate.tfidf_threshold", 1.5, "deduplicate.tfidf_threshold: Input should be less than or equal to 1"),
         ("base.source", "moon", "base.source: Input should be 'miniature' or 'hub' (it is 'moon')"),
         ("sources.ALERT.path", "data/mirror/absent.csv", "sources.ALERT.path: data/mirror/absent.csv does not exist"),

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from star1 import policies, prompts
 from star1.errors import UserError
 from star1.pipeline.view import Section
 from star1.sources.entries import BenchmarkEntry, SourceEntry
@@ -20,6 +21,13 @@ Cosine = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Suite = Annotated[str, Field(pattern="^(safety|over_refusal|reasoning)$")]
+
+
+class Texts(Section):
+    """The folders of the policies and of the prompts, relative to the repository."""
+
+    policies: str
+    prompts: str
 
 
 class Collect(Section):
@@ -180,7 +188,8 @@ class Report(Section):
 
 
 class Params(Section):
-    categories: list[str]
+    categories: Annotated[list[str], Field(min_length=1)]
+    texts: Texts
     collect: Collect
     sources: dict[Name, SourceEntry]
     benchmarks: dict[Name, BenchmarkEntry]
@@ -199,6 +208,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         _subset("collect.order", self.collect.order, "sources", list(self.sources))
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("categories: a name stands twice")
         left_out = [name for name in self.sources if name not in self.collect.order]
         if left_out:
             raise ValueError(f"collect.order: {', '.join(left_out)} stands under sources but not here")
@@ -247,18 +258,21 @@ def load(path: Path) -> Params:
 
 def check(raw: dict[str, Any], path: Path) -> Params:
     """Check raw params against the models, the policies that exist and the files that sources name."""
-    from star1.policies import names as policy_names
-
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
         lines = [f"{path}: {_line(mistake)}" for mistake in error.errors()]
         raise UserError("\n".join(lines)) from None
-    known = policy_names()
+    root = path.resolve().parent
+    try:
+        known = policies.read(root / params.texts.policies)
+        prompts.check(root / params.texts.prompts)
+    except UserError as error:
+        lines = [f"{path}: texts: {line.removeprefix(f'{root}/')}" for line in str(error).splitlines()]
+        raise UserError("\n".join(lines)) from None
     for category in params.categories:
         if category not in known:
             raise UserError(f"{path}: categories: {category!r} has no policy; allowed are {', '.join(known)}")
-    root = path.resolve().parent
     for section in ("sources", "benchmarks"):
         for name, entry in getattr(params, section).items():
             if not (root / entry.path).exists():
