@@ -68,9 +68,15 @@ def parse(text: str) -> Policy:
     title = first.removeprefix("# ").strip()
     if not first.startswith("# ") or not TITLE.fullmatch(title) or title == OTHER:
         raise ValueError(f'the first line must be "# " and a title other than {OTHER}, without any of " < > | : #.')
-    parts = {"Definition": _part(rest, "Definition"), "Objective": _part(rest, "Objective")}
-    for name, part in parts.items():
-        if not part:
+    parts = {"Definition": "", "Objective": ""}
+    for paragraph in re.split(r"\n\s*\n", rest.strip()):
+        name, _, words = paragraph.partition(":")
+        if paragraph and parts.get(name) != "":
+            begins = " ".join(paragraph.split())[:40]
+            raise ValueError(f'"{begins}" must be the paragraph "Definition: ..." or "Objective: ...", once each.')
+        parts |= {name: " ".join(words.split())}
+    for name in ("Definition", "Objective"):
+        if not parts[name]:
             raise ValueError(f'it has no paragraph "{name}: ...".')
     if not sections:
         raise ValueError('it has no rules; each begins with a line "## Rule 1: NAME".')
@@ -81,12 +87,6 @@ def parse(text: str) -> Policy:
             raise ValueError(f'"## {heading.strip()}" must read "## Rule {number}: NAME", with its text below.')
         rules.append(f"Rule {number}: {named[2]}\n{body.strip()}")
     return Policy(title, parts["Definition"], "\n\n".join([f"Objective: {parts['Objective']}", *rules]))
-
-
-def _part(text: str, name: str) -> str:
-    """Return the paragraph that begins with `name` and a colon, as one line; empty if there is none."""
-    found = re.search(rf"^{name}:(.*?)(?:\n\s*\n|\Z)", text, re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else ""
 
 
 def definitions(policies: Mapping[str, Policy], categories: Iterable[str]) -> str:
