@@ -63,9 +63,10 @@ def test_a_stage_runs_its_own_module() -> None:
 
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
 def test_texts_are_deps_in_the_folder_that_params_name(name: str) -> None:
-    module = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
-    named = {f"${{texts.prompts}}/{prompt}.txt" for prompt in re.findall(r'ask\(\s*"(\w+)",\s*folder\b', module)}
-    named |= {"${texts.policies}"} if "texts.policies" in module else set()
+    files = sorted(file for file in deciding_files(ROOT / f"stages/{name}.py") if file.endswith(".py"))
+    code = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    named = {f"${{texts.prompts}}/{prompt}.txt" for prompt in re.findall(r'ask\(\s*"(\w+)",\s*folder\b', code)}
+    named |= {"${texts.policies}"} if "texts.policies" in code else set()
     entry = STAGES[name].get("do", STAGES[name])
     assert named == {dep for dep in entry["deps"] if dep.startswith("${texts.")}
     assert {field.split("}")[0].removeprefix("${") for field in named} == {
