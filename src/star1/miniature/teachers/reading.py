@@ -98,8 +98,8 @@ def _rules(policy: str) -> tuple[Rule, ...]:
 
 
 def stems(text: str) -> set[str]:
-    """Return the beginnings, five letters at most, of the words of a text that have four letters or more."""
-    return {word[:5] for word in WORD.findall(text.lower())}
+    """Return the beginnings, five letters at most, of a text's words of four letters or more, without a final s."""
+    return {word.rstrip("s")[:5] for word in WORD.findall(text.lower())}
 
 
 def labels(question: str, offered: dict[str, str]) -> tuple[str, ...]:
