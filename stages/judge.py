@@ -10,7 +10,7 @@ from star1.pipeline.stage import Stage, main
 
 def tasks(stage: Stage, model: str) -> dict[str, Questions]:
     """What do the judges say of the replies? One entry for each task whose judge is a model."""
-    return questions_by_task(stage.read("generations", model=model))
+    return questions_by_task(stage.read("generations", model=model), stage.root / stage.params.texts.prompts)
 
 
 def judge(stage: Stage, model: str) -> None:

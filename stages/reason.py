@@ -12,11 +12,12 @@ from star1.prompts import ask
 
 def task(stage: Stage) -> Questions[parsing.Thought]:
     """What is the answer to each question, by the policies of its categories? Without a policy there is none."""
-    rows = stage.read("categorized")
+    rows, texts = stage.read("categorized"), stage.params.texts
+    known, folder = policies.read(stage.input(texts.policies)), stage.root / texts.prompts
     return Questions(
         "reasoner",
         rows[~rows["category"].map(has_no_policy)],
-        lambda row: ask("reason", policies=policies.blocks(row.category), question=row.question),
+        lambda row: ask("reason", folder, policies=policies.blocks(known, row.category), question=row.question),
         parsing.thought,
     )
 

@@ -11,10 +11,12 @@ from star1.text import question_id
 
 def task(stage: Stage) -> Questions[str]:
     """What is the harmless look-alike of each question?"""
+    folder = stage.root / stage.params.texts.prompts
+    listed = "\n".join(f"- {name}" for name in sorted(stage.params.categories))
     return Questions(
         "rewriter",
         stage.read("star1"),
-        lambda row: ask("rewrite", question=row.question),
+        lambda row: ask("rewrite", folder, categories=listed, question=row.question),
         parsing.question,
         parsing.QUESTION_SCHEMA,
     )

@@ -10,12 +10,15 @@ from star1.prompts import ask
 
 def task(stage: Stage) -> Questions[dict[str, int]]:
     """How well does each response keep to the policies?"""
+    texts = stage.params.texts
+    known, folder = policies.read(stage.input(texts.policies)), stage.root / texts.prompts
     return Questions(
         "scorer",
         stage.read("cot"),
         lambda row: ask(
             "score",
-            policies=policies.blocks(row.category),
+            folder,
+            policies=policies.blocks(known, row.category),
             question=row.question,
             thinking=row.thinking,
             answer=row.answer,

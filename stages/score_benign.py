@@ -9,10 +9,11 @@ from star1.prompts import ask
 
 def task(stage: Stage) -> Questions[dict[str, int]]:
     """How safe and how helpful is each look-alike's reply?"""
+    folder = stage.root / stage.params.texts.prompts
     return Questions(
         "scorer",
         stage.read("benign_cot"),
-        lambda row: ask("score_benign", question=row.question, thinking=row.thinking, answer=row.answer),
+        lambda row: ask("score_benign", folder, question=row.question, thinking=row.thinking, answer=row.answer),
         lambda reply: parsing.scores(reply, BENIGN_CRITERIA, 1, 5),
         parsing.scores_schema(BENIGN_CRITERIA, 1, 5),
     )

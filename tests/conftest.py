@@ -15,6 +15,8 @@ from ruamel.yaml import YAML
 from star1.params import load_raw
 from tests.imports import ROOT
 
+# What params.yaml names by default, beside the files that sources name.
+TEXTS = ("src/star1/policies", "src/star1/prompts")
 CODE = ("src", "stages", "configs", "presets")
 FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
 
@@ -134,7 +136,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the project's params and graph, and nothing built."""
-    for name in ("params.yaml", "dvc.yaml", "configs", "data/mirror", "src/star1/miniature/world"):
+    for name in ("params.yaml", "dvc.yaml", "configs", "data/mirror", "src/star1/miniature/world", *TEXTS):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

@@ -50,7 +50,7 @@ def deciding_files(stage: Path) -> set[str]:
             continue
         found.add(name)
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        found |= set(prompt_files(tree))
+        found |= set(prompt_files(tree)) | set(policy_files(tree))
         waiting += [imported for imported in imported_files(tree) if imported.exists()]
         if name == "src/star1/evaluation/tasks/__init__.py":  # it imports the tasks by name
             waiting += file.parent.glob("*.py")
@@ -98,6 +98,14 @@ def prompt_files(tree: ast.Module) -> Iterator[str]:
             template = node.args[0]
             assert isinstance(template, ast.Constant), "a prompt's name must stand in the call, for this test to see it"
             yield f"src/star1/prompts/{template.value}.txt"
+
+
+def policy_files(tree: ast.Module) -> Iterator[str]:
+    """Yield the policies, if a module reads the folder that params names: texts.policies."""
+    reads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "policies")
+    if any(ast.unparse(node.value).split(".")[-1] == "texts" for node in reads):
+        for file in (ROOT / "src/star1/policies").glob("*.txt"):
+            yield str(file.relative_to(ROOT))
 
 
 def has_data(file: Path) -> bool:

@@ -28,7 +28,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("select.k", "many", "select.k: Input should be a valid integer"),
         ("select.k", None, "select.k: Input should be a valid integer"),
         ("select.k", 2.5, "select.k: Input should be a valid integer"),
-        ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment/"),
+        ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment / Hate"),
         ("deduplicate.tfidf_threshold", 1.5, "deduplicate.tfidf_threshold: Input should be less than or equal to 1"),
         ("bases.miniature.source", "moon", "bases.miniature: Input tag 'moon' found using 'source' does not match any"),
         ("bases.miniature.heads", 3, "heads: 3 heads do not divide hidden 128"),

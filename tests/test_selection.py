@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from star1.selection import CATEGORY_OTHER, NOT_FULL_SCORE, OVER_REPRESENTED, full_score, select
 
-CATEGORIES = ["Self-Harm", "Intellectual Property", "Privacy/Personal Data", "Violence/Physical Harm", "Sexual/Adult"]
+CATEGORIES = [
+    "Self-Harm",
+    "Intellectual Property",
+    "Privacy / Personal Data",
+    "Violence / Physical Harm",
+    "Sexual / Adult",
+]
 
 
 def frame(rows: list[tuple[str, list[str]]]) -> pd.DataFrame:
@@ -63,7 +69,7 @@ def test_removals_are_those_of_the_formula_in_any_order(
 
 
 def test_the_lineage_tells_each_step() -> None:
-    rows = frame([("a", ["Self-Harm"]), ("a", ["Self-Harm", "Self-Harm"]), ("b", ["Sexual/Adult"])])
+    rows = frame([("a", ["Self-Harm"]), ("a", ["Self-Harm", "Self-Harm"]), ("b", ["Sexual / Adult"])])
     kept, lineage = select(rows, 1)
     assert kept == ["0000"]
     # Two of three rows are of source a, two of three labels Self-Harm; then all that is left are equals.
@@ -82,7 +88,7 @@ def test_ids_must_be_unique() -> None:
 
 def test_full_score_keeps_tens_that_have_a_policy() -> None:
     ten = {"safe": 10, "relevant": 10, "accurate": 10}
-    rows = frame([("a", ["Self-Harm"]), ("a", ["Self-Harm"]), ("b", ["Other"]), ("b", ["Sexual/Adult", "Other"])])
+    rows = frame([("a", ["Self-Harm"]), ("a", ["Self-Harm"]), ("b", ["Other"]), ("b", ["Sexual / Adult", "Other"])])
     rows["score"] = [ten, ten | {"accurate": 7, "safe": 9}, ten, ten]
     kept, lineage = full_score(rows, 10)
     assert kept == rows["id"].tolist()[:1]
@@ -98,7 +104,7 @@ def test_full_score_keeps_tens_that_have_a_policy() -> None:
 def test_both_survive_parquet(tmp_path: Path) -> None:
     """Artifacts come from parquet, where lists are arrays and empty frames have no rows to tell a type from."""
     five = {"safe": 5, "relevant": 5}
-    rows = frame([("a", ["Self-Harm", "Sexual/Adult"]), ("b", ["Other"]), ("b", [])]).assign(score=[five, five, five])
+    rows = frame([("a", ["Self-Harm", "Sexual / Adult"]), ("b", ["Other"]), ("b", [])]).assign(score=[five, five, five])
     rows.to_parquet(tmp_path / "rows.parquet")
     read = pd.read_parquet(tmp_path / "rows.parquet")
     assert full_score(read, 5)[0] == full_score(rows, 5)[0] == rows["id"].tolist()[::2]

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from star1 import policies, prompts
 from star1.bases.entries import BaseEntry
 from star1.errors import UserError
 from star1.evaluation.settings import Evaluate
@@ -21,6 +22,13 @@ from star1.training.settings import Run, Training, training_settings
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
 Suite = Annotated[str, Field(pattern="^(safety|over_refusal|reasoning)$")]
+
+
+class Texts(Section):
+    """The folders of the policies and of the prompts, relative to the repository."""
+
+    policies: str
+    prompts: str
 
 
 class Collect(Section):
@@ -54,7 +62,8 @@ class Report(Section):
 
 
 class Params(Section):
-    categories: list[str]
+    categories: Annotated[list[str], Field(min_length=1)]
+    texts: Texts
     collect: Collect
     sources: dict[Name, SourceEntry]
     benchmarks: dict[Name, BenchmarkEntry]
@@ -73,6 +82,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         _subset("collect.order", self.collect.order, "sources", list(self.sources))
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("categories: a name stands twice")
         left_out = [name for name in self.sources if name not in self.collect.order]
         if left_out:
             raise ValueError(f"collect.order: {', '.join(left_out)} stands under sources but not here")
@@ -136,18 +147,21 @@ def load(path: Path) -> Params:
 
 def check(raw: dict[str, Any], path: Path) -> Params:
     """Check raw params against the models, the policies that exist and the files that sources name."""
-    from star1.policies import names as policy_names
-
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
         lines = [f"{path}: {_line(mistake)}" for mistake in error.errors()]
         raise UserError("\n".join(lines)) from None
-    known = policy_names()
+    root = path.resolve().parent
+    try:
+        known = policies.read(root / params.texts.policies)
+        prompts.check(root / params.texts.prompts)
+    except UserError as error:
+        lines = [f"{path}: texts: {line.removeprefix(f'{root}/')}" for line in str(error).splitlines()]
+        raise UserError("\n".join(lines)) from None
     for category in params.categories:
         if category not in known:
             raise UserError(f"{path}: categories: {category!r} has no policy; allowed are {', '.join(known)}")
-    root = path.resolve().parent
     for section in ("sources", "benchmarks"):
         for name, entry in getattr(params, section).items():
             if not (root / entry.path).exists():

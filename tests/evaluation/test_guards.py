@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from star1.llm.parsing import HAZARDS, UnusableReply, guarded
 
+from star1.asking.parsing import HAZARDS, UnusableReply, guarded
 from star1.asking.rows import Asked
 from star1.evaluation.tasks import guard, qwen3guard, refusal_classes
 from star1.evaluation.tasks.guard import CONTROL, SPEAKER, neutralised
@@ -30,7 +30,7 @@ def reply(text: str | None, finish_reason: str = "stop") -> dict[str, Any]:
 
 def read(task: Any, said: dict[str, str], lost: tuple[str, ...] = ()) -> pd.DataFrame:
     """Let the judge say `said` (by row id, else the text under ""), give no reply about `lost`; return the verdicts."""
-    question = task.ask(ROWS)
+    question = task.ask(ROWS, PROMPTS)
     values, failures = {}, []
     for row_id in question.conversations:
         text = said.get(row_id, said[""])
@@ -48,7 +48,7 @@ def read(task: Any, said: dict[str, str], lost: tuple[str, ...] = ()) -> pd.Data
 
 
 def test_a_guard_is_asked_about_every_text_and_every_whole_reply() -> None:
-    question = guard.TASK.ask(ROWS)
+    question = guard.TASK.ask(ROWS, PROMPTS)
     assert question.role == "guard"
     whole = [f"B/{n}/0/whole" for n in range(4)]
     assert list(question.conversations) == [*whole, "B/0/0/thinking", "B/1/0/thinking", "B/0/0/answer", "B/3/0/answer"]
@@ -80,7 +80,7 @@ def test_a_strange_word_is_safe_to_the_paper_and_no_reply_is_nothing() -> None:
 
 
 def test_classes_are_asked_about_answers_and_whole_outputs() -> None:
-    question = refusal_classes.TASK.ask(ROWS)
+    question = refusal_classes.TASK.ask(ROWS, PROMPTS)
     assert question.role == "judge"
     assert list(question.conversations) == ["B/0/0/answer", "B/3/0/answer", *(f"B/{n}/0/whole" for n in range(4))]
     assert "two" in question.conversations["B/0/0/answer"][0]["content"]
@@ -102,7 +102,7 @@ def test_strict_and_paper_verdicts_of_classes() -> None:
 def test_verdicts_of_the_second_guard() -> None:
     safe = "Safety: Safe\nCategories: None\nRefusal: Yes"
     said = {"": safe, "B/0/0/thinking": "Safety: Controversial\nCategories: PII\nRefusal: No", "B/3/0/whole": "Safe"}
-    question = qwen3guard.TASK.ask(ROWS)
+    question = qwen3guard.TASK.ask(ROWS, PROMPTS)
     assert question.role == "second_guard"
     assert len(question.conversations) == 3 + 2 + 2, "nothing about what is empty: the paper asks no such guard"
     found = read(qwen3guard.TASK, said)

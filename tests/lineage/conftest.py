@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from star1.text import question_id
+from tests.conftest import TEXTS
 from tests.imports import ROOT
 from tests.lineage.rows import (
     CATEGORY,
@@ -38,7 +39,7 @@ from tests.lineage.rows import (
 @pytest.fixture
 def empty(tmp_path: Path, raw_params: dict[str, Any]) -> Path:
     """A repository's params, and nothing built."""
-    for name in ("configs", "src/star1/miniature/world"):
+    for name in ("configs", "src/star1/miniature/world", *TEXTS):
         shutil.copytree(ROOT / name, tmp_path / name)
     raw_params["deduplicate"] |= {"benchmark_ngram": 5, "tfidf_threshold": 0.6}
     star1 = raw_params["runs"]["star1"]

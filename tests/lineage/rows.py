@@ -29,7 +29,7 @@ RAW = {
 }
 SOURCE = {question: source for source in reversed(RAW) for question in RAW[source]}
 COLLECTION = [PICK, LIE, HOSTILE, RUDE, CROWDED, ROBBERY, COPY]
-CATEGORY = {"category": ["Violence/Physical Harm", "Illicit/Criminal Behavior"]}
+CATEGORY = {"category": ["Violence / Physical Harm", "Illicit / Criminal Behavior"]}
 RESPONSE = {"response": "<think>\nhm\n</think>\n\nno", "thinking": "hm", "answer": "no"}
 TENS = {"score": dict.fromkeys(SAFETY_CRITERIA, 10)}
 FIVES = {"score": dict.fromkeys(BENIGN_CRITERIA, 5)}

@@ -51,7 +51,7 @@ def test_a_row_that_was_trained_on(built: Path) -> None:
         "collect: BeaverTails, row r1, the same question again",
         "deduplicate: of 3 exact duplicates the first, of GPTFuzz, went on",
         "deduplicate: kept",
-        "categorize: Violence/Physical Harm, Illicit/Criminal Behavior",
+        "categorize: Violence / Physical Harm, Illicit / Criminal Behavior",
         "reason: answered",
         f"score: {tens}",
         "select: kept in STAR-1",

@@ -42,7 +42,7 @@ def test_a_lone_surrogate_is_replaced() -> None:
 
 
 def test_a_template_that_refuses_a_role_is_told() -> None:
-    from star1.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.tokenizer import train_tokenizer
 
     with pytest.raises(UserError, match="refuses the turns system, user: only user and assistant turns"):
         prompt_ids(

@@ -28,7 +28,9 @@ def server() -> Iterator[FaultServer]:
 def reply(body: dict[str, Any]) -> str | dict[str, Any]:
     if body["model"] == "guard":
         return "\n\nunsafe\nS9" if "First" in body["messages"][-1]["content"] else "\n\nsafe"
-    message: dict[str, Any] = simulator.reply(body)["choices"][0]["message"]
+    # Who is asked again does not err in form: a call a row, so that calls count rows.
+    again = {"messages": [*body["messages"], {"role": "assistant", "content": ""}]}
+    message: dict[str, Any] = simulator.reply(body | again)["choices"][0]["message"]
     return message
 
 
@@ -61,6 +63,54 @@ def test_an_edit_of_a_policy_asks_for_the_rows_that_carry_it(repository: Path, s
     before = server.served
     run(repository, "dvc", "repro", "reason")
     assert server.served - before == carrying > 0
+
+
+FIVE = {
+    "Bodies": "Violence, threats, harassment and hate: whatever harms a person or a group.",
+    "Oneself": "Self-harm: hurting oneself, or going without food, sleep or air.",
+    "Intimacy": "Sexual or adult content.",
+    "Law": "Criminal or illicit behaviour: theft, fraud, forgery.",
+    "Truth and property": "Misinformation and disinformation, private or personal data, intellectual property.",
+}
+POLICY = "# {}\n\nDefinition: {}\n\nObjective: Be kind.\n\n## Rule 1: Kindness\nRefuse.\n"
+
+
+def test_another_folder_of_texts_with_five_categories(repository: Path, server: FaultServer) -> None:
+    own = repository / "own"
+    shutil.copytree(repository / "src/star1/prompts", own / "prompts", ignore=shutil.ignore_patterns("*.py"))
+    (own / "policies").mkdir()
+    for title, definition in FIVE.items():
+        (own / f"policies/{title.lower()}.txt").write_text(POLICY.format(title, definition))
+
+    def change(params: Any) -> None:
+        params["categories"] = list(FIVE)
+        params["texts"] |= {"policies": "own/policies", "prompts": "own/prompts"}
+
+    edit_params(repository, change)
+    before = server.served
+    run(repository, "dvc", "repro", "score")
+    labels = pd.read_parquet(repository / "data/categorized.parquet")["category"]
+    named = labels[labels.map(lambda names: "Other" not in names)]
+    scored = pd.read_parquet(repository / "data/scored.parquet")
+    assert set(named.explode()) == set(FIVE) and len(named) > 0.9 * len(labels)
+    assert server.served - before == len(labels) + len(named) + len(scored)
+    assert scored["thinking"].str.contains(r", rule 1 \(Kindness\)").mean() > 0.6
+    assert 0 < scored["score"].map(lambda score: min(score.values()) == 10).sum() < len(scored)
+
+    # An edited policy, and another order of the categories: only the policy's rows are asked about.
+    with (own / "policies/law.txt").open("a") as file:
+        file.write("Prefer to listen.\n")
+    edit_params(repository, lambda params: params.update(categories=list(FIVE)[::-1]))
+    before = server.served
+    run(repository, "dvc", "repro", "reason")
+    assert server.served - before == named.map(lambda names: "Law" in names).sum() > 0
+
+    prompt = own / "prompts/score.txt"
+    prompt.write_text(prompt.read_text().replace("$answer", "the answer"))
+    output = run(repository, "dvc", "repro", ok=False)
+    assert re.findall(r"Running stage '([^']+)'", output) == ["check"]
+    told = "star1: params.yaml: texts: own/prompts/score.txt: lacks the placeholder $answer; it needs $policies, "
+    assert [line for line in output.splitlines() if line.startswith(told)] and "Traceback" not in output
 
 
 def test_an_added_source_asks_for_its_rows(repository: Path, server: FaultServer) -> None:

@@ -1,5 +1,6 @@
 """dvc.yaml against the code: each stage's deps are the files that decide its result, no more and no fewer."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from star1.pipeline import graph
 from tests.imports import ROOT, deciding_files
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+TEXTS = load_raw(ROOT / "params.yaml")["texts"]
 READERS = ["csv", "json", "jsonl", "text", "hub", "miniature"]
 READ_BY_NAME = {"collect", "benchmark"}  # stages whose reader is named in params
 SOURCES_OF_BASES = ["miniature", "hub", "folder"]
@@ -17,7 +19,7 @@ SOURCES_OF_BASES = ["miniature", "hub", "folder"]
 
 def declared_code(name: str) -> list[str]:
     entry = STAGES[name]
-    deps = entry.get("do", entry)["deps"]
+    deps = [re.sub(r"\$\{texts\.(\w+)\}", lambda field: TEXTS[field[1]], dep) for dep in entry.get("do", entry)["deps"]]
     return [dep for dep in deps if not dep.startswith(("data/", "models/", "metrics/", "configs/", "params"))]
 
 
@@ -68,6 +70,19 @@ def test_a_stage_runs_its_own_module() -> None:
             assert f" stages.{name}" in entry.get("do", entry)["cmd"]
             assert f"stages/{name}.py" in declared_code(name)
             assert f"main({name})" in (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
+def test_texts_are_deps_in_the_folder_that_params_name(name: str) -> None:
+    files = sorted(file for file in deciding_files(ROOT / f"stages/{name}.py") if file.endswith(".py"))
+    code = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    named = {f"${{texts.prompts}}/{prompt}.txt" for prompt in re.findall(r'ask\(\s*"(\w+)",\s*folder\b', code)}
+    named |= {"${texts.policies}"} if "texts.policies" in code else set()
+    entry = STAGES[name].get("do", STAGES[name])
+    assert named == {dep for dep in entry["deps"] if dep.startswith("${texts.")}
+    assert {field.split("}")[0].removeprefix("${") for field in named} == {
+        param for param in entry.get("params", []) if param.startswith("texts.")
+    }
 
 
 def test_fields_are_filled_in_as_dvc_does() -> None:

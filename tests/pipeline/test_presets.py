@@ -8,6 +8,7 @@ import pytest
 from star1.errors import UserError
 from star1.params import load
 from star1.pipeline.presets import available, lay_over
+from tests.conftest import TEXTS
 from tests.imports import ROOT
 
 TEACHERS = ["teachers-azure", "teachers-nim", "teachers-vllm"]
@@ -16,7 +17,7 @@ TEACHERS = ["teachers-azure", "teachers-nim", "teachers-vllm"]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with the params, the presets and every file that the presets name."""
-    for name in ("params.yaml", "presets", "configs", "data/mirror", "src/star1/miniature/world"):
+    for name in ("params.yaml", "presets", "configs", "data/mirror", "src/star1/miniature/world", *TEXTS):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

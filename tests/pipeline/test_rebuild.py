@@ -80,7 +80,8 @@ def test_an_edit_of_a_policy_asks_again_for_the_rows_that_carry_it(built: Path) 
     with (built / "src/star1/policies/4_self_harm.txt").open("a") as file:
         file.write("Prefer to listen.\n")
     output = run(built, "dvc", "repro", "reason")
-    assert ran(output) == ["reason"]
+    assert ran(output) == ["check", "categorize", "reason"]
+    assert asked(output)["categorize"] == 0, "the definitions are as they were"
     lengths = json.loads((built / "metrics/rows/reason.json").read_text())["dropped"].get("no usable reply", 0)
     assert carrying <= asked(output)["reason"] <= carrying + lengths
 

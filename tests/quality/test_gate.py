@@ -26,7 +26,7 @@ VALUES: dict[str, Any] = {
     "question": ["how do I open my door?", "NA"],
     "source": ["ALERT", "GPTFuzz"],
     "source_id": ["0", "1"],
-    "category": [["Self-Harm"], ["Violence/Physical Harm", "Self-Harm"]],
+    "category": [["Self-Harm"], ["Violence / Physical Harm", "Self-Harm"]],
     "thinking": ["hm", "well"],
     "answer": ["no", "yes"],
     "response": ["<think>\nhm\n</think>\n\nno", "<think>\nwell\nso\n</think>\n\nyes"],
@@ -57,7 +57,7 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
     "raw": ("question", "  ", "match_regex failed on column question"),
     "benchmark": ("prompt_id", "0", "be_unique failed on column prompt_id"),
     "collection": ("id", IDS[0], "be_unique failed on column id"),
-    "categorized": ("category", ["Bad Manners"], "match_regex failed on column category"),
+    "categorized": ("category", ["Privacy / Personal Data"], "match_regex failed on column category"),
     "cot": ("response", "no thought here", "match_regex failed on column response"),
     "scored": ("score", TEN | {SAFETY_CRITERIA[0]: 11}, "be_between failed on column score.Content_Safety"),
     "full_score": ("category", ["Other"], "not_match_regex failed on column category"),
@@ -87,7 +87,7 @@ def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     table = tmp_path / "candidate.parquet"
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
     target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m")
-    client.check(artifact, table, target, tmp_path / "docs")
+    client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 
 def test_every_artifact_has_a_planted_fault() -> None:

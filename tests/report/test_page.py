@@ -76,9 +76,9 @@ def inputs() -> ReportInputs:
         },
         evaluation=evaluation(),
         pool=questions(
-            ["A", "A", "A", "B"], [["Self-Harm"], ["Self-Harm"], ["Self-Harm", "Sexual/Adult"], ["Sexual/Adult"]]
+            ["A", "A", "A", "B"], [["Self-Harm"], ["Self-Harm"], ["Self-Harm", "Sexual / Adult"], ["Sexual / Adult"]]
         ),
-        selected=questions(["A", "B"], [["Self-Harm"], ["Sexual/Adult"]]),
+        selected=questions(["A", "B"], [["Self-Harm"], ["Sexual / Adult"]]),
         curves={
             "star1": pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "learning_rate": [1e-4, 3e-4, 0.0]})
         },

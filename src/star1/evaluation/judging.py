@@ -1,6 +1,7 @@
 """Verdicts on one model's replies, task by task."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,13 +15,13 @@ VIEWS = ("paper", "thinking", "answer")  # on which a judge may have a verdict o
 GIVEN = ("verdict", *(f"{view}_verdict" for view in VIEWS), "hazards", "extracted", "detail")
 
 
-def questions_by_task(rows: pd.DataFrame) -> dict[str, Questions[Any]]:
-    """Return what the judges that are models are asked about generations, by task."""
+def questions_by_task(rows: pd.DataFrame, prompts: Path) -> dict[str, Questions[Any]]:
+    """Return what the judges that are models are asked about generations, by task; prompts: the folder of prompts."""
     found = {}
     for name in dict.fromkeys(rows["task"]):
         make_questions = task_of(name).ask
         if make_questions is not None:
-            found[name] = make_questions(rows[rows["task"] == name])
+            found[name] = make_questions(rows[rows["task"] == name], prompts)
     return found
 
 

@@ -5,6 +5,7 @@ Each file of evaluation/tasks/ holds one, as TASK. A benchmark's entry in params
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +29,7 @@ class Task:
         reply is generated.
     grade: generations -> a DataFrame of the same index with the column verdict and, where the task has them,
         paper_verdict, thinking_verdict, answer_verdict, hazards, extracted, detail.
-    ask: generations -> what a judge model is asked about them; read: generations and what came back -> as `grade`;
+    ask: generations and the folder of prompts -> what a judge model is asked about them; read: generations and what came back -> as `grade`;
     role: the judge's, one of those under llm in params.yaml.
     """
 
@@ -38,5 +39,5 @@ class Task:
     fault: Callable[[Any], str | None] = lambda row: None
     grade: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     role: str | None = None
-    ask: Callable[[pd.DataFrame], Questions[Any]] | None = None
+    ask: Callable[[pd.DataFrame, Path], Questions[Any]] | None = None
     read: Callable[[pd.DataFrame, Asked[Any]], pd.DataFrame] | None = None

@@ -37,6 +37,7 @@ class Stage:
         every_param = params_module.check(raw, path)
         self._declared = graph.declared(root, name, keys, raw)
         self.params = view(every_param, self._declared.params)
+        self._categories = every_param.categories  # for the gate alone, which checks and decides nothing
         if writes and any(path.endswith(".parquet") for path in self._declared.outs):
             gate.start()
 
@@ -71,7 +72,7 @@ class Stage:
         table = artifacts.to_table(description, frame)
         with artifacts.atomic(path) as temporary:
             artifacts.write_table(table, temporary)
-            gate.check(artifact, temporary, description.at(**keys), docs=home() / "data_docs")
+            gate.check(artifact, temporary, description.at(**keys), home() / "data_docs", self._categories)
 
     def account(self, rows_in: int, rows_out: int, left: pd.DataFrame) -> None:
         """Write the lineage of the rows that left and the counts metrics/rows/STAGE.json; no row may vanish.

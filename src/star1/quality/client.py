@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from star1.errors import UserError
@@ -25,7 +26,7 @@ RETRY_S = 5  # after how long without a gate another one is started
 def address() -> Path:
     """Return the socket of the gate that runs this very code; only the user may open its folder."""
     package = Path(__file__).parent.parent
-    files = [package / "artifacts.py", *sorted((package / "quality").glob("*.py")), *sorted(package.glob("policies/*"))]
+    files = [package / "artifacts.py", *sorted((package / "quality").glob("*.py"))]
     code = hashlib.sha256(sys.executable.encode())
     for file in files:
         if file.is_file():
@@ -55,12 +56,13 @@ def start() -> None:
     )
 
 
-def check(artifact: str, table: Path, target: Path, docs: Path) -> None:
+def check(artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str]) -> None:
     """Validate the parquet file `table`, meant for `target`; on failure Data Docs are built in `docs`.
 
+    categories: the names that a row may carry beside Other.
     Raises UserError naming the expectation and the offending rows.
     """
-    question = json.dumps([artifact, str(table.resolve()), str(target), str(docs.resolve())])
+    question = json.dumps([artifact, str(table.resolve()), str(target), str(docs.resolve()), list(categories)])
     answer = _ask(question)
     if not answer:  # it ended its idle minute just then, or was killed: ask a new one
         answer = _ask(question)

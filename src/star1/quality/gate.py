@@ -15,12 +15,13 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from star1 import artifacts, policies
+from star1 import artifacts
 from star1.quality.suites import expectations
 
 IDLE_S = 60  # without a question for so long, the process ends
@@ -42,7 +43,7 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def validate(artifact: str, table: Path, target: Path, docs: Path) -> list[str]:
+def validate(artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str]) -> list[str]:
     """Validate `table` against its artifact's suite; return the lines that tell what failed, none if nothing did.
 
     On failure Data Docs are built in the folder `docs`.
@@ -54,9 +55,8 @@ def validate(artifact: str, table: Path, target: Path, docs: Path) -> list[str]:
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset(artifact)
     batch = asset.add_batch_definition_whole_dataframe(str(target))
-    suite = context.suites.add(
-        gx.ExpectationSuite(name=artifact, expectations=expectations(artifact, [str(name) for name in frame.columns]))
-    )
+    expected = expectations(artifact, [str(name) for name in frame.columns], categories)
+    suite = context.suites.add(gx.ExpectationSuite(name=artifact, expectations=expected))
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=artifact, data=batch, suite=suite))
     named = {"unexpected_index_column_names": ["id"]} if "id" in frame else {}
     result = definition.run(batch_parameters={"dataframe": frame}, result_format={"result_format": "COMPLETE", **named})
@@ -110,7 +110,7 @@ def data_docs(context: Any, folder: Path) -> Path:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer each connection's line [artifact, table, target, docs] from a fork, until IDLE_S pass without one."""
+    """Answer each connection's line [artifact, table, target, docs, categories] from a fork; end after IDLE_S."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     listener.settimeout(IDLE_S)
     while True:
@@ -131,8 +131,8 @@ def serve(listener: socket.socket) -> None:
 def answer(question: str) -> dict[str, Any]:
     """Return {"problems": [line, ...]}, or {"crash": traceback} where the gate itself is at fault."""
     try:
-        artifact, table, target, docs = json.loads(question)
-        return {"problems": validate(artifact, Path(table), Path(target), Path(docs))}
+        artifact, table, target, docs, categories = json.loads(question)
+        return {"problems": validate(artifact, Path(table), Path(target), Path(docs), categories)}
     except Exception:
         return {"crash": traceback.format_exc()}
 
@@ -161,7 +161,6 @@ def main(place: Path) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         import great_expectations.expectations  # noqa: F401  (3 s, while the stage works)
 
-        policies.names()  # read now and kept: the checkout that this runs from may be gone before the gate is
         serve(listener)
         place.unlink(missing_ok=True)
 

@@ -1,12 +1,11 @@
 """One suite per artifact: what must be true of its table before any later stage may see it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from star1.artifacts import ARTIFACTS
 from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
-from star1.policies import names as policy_names
 
 MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 ID = r"^[0-9a-f]{16}$"
@@ -14,13 +13,17 @@ RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
 VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]
 
 
-def expectations(artifact: str, columns: list[str]) -> list[Any]:
-    """Return the expectations for a table of `artifact`; `columns` are the flat table's."""
+def expectations(artifact: str, columns: list[str], categories: Sequence[str]) -> list[Any]:
+    """Return the expectations for a table of `artifact`; `columns` are the flat table's.
+
+    categories: the names that a row may carry beside Other.
+    """
     import great_expectations.expectations as gxe
 
     parts = [
         *_well_formed(gxe, artifact),
         *(e for column, make in _BY_COLUMN.items() if column in columns for e in make(gxe, column)),
+        *(_category(gxe, categories) if artifact in _WITH_CATEGORY else []),
         *_SPECIAL.get(artifact, lambda gxe: [])(gxe),
     ]
     return parts
@@ -46,15 +49,16 @@ def _id(gxe: Any, column: str) -> list[Any]:
     return [gxe.ExpectColumnValuesToMatchRegex(column=column, regex=ID)]
 
 
-def _category(gxe: Any, column: str) -> list[Any]:
-    name = "|".join(re.escape(name) for name in [*policy_names(), OTHER])
-    return [gxe.ExpectColumnValuesToMatchRegex(column=column, regex=rf"^(?:{name})(?: \| (?:{name}))*$")]
+def _category(gxe: Any, categories: Sequence[str]) -> list[Any]:
+    name = "|".join(re.escape(name) for name in [*categories, OTHER])
+    return [gxe.ExpectColumnValuesToMatchRegex(column="category", regex=rf"^(?:{name})(?: \| (?:{name}))*$")]
 
 
 def _response(gxe: Any, column: str) -> list[Any]:
     return [gxe.ExpectColumnValuesToMatchRegex(column=column, regex=RESPONSE)]
 
 
+_WITH_CATEGORY = ("categorized", "cot", "scored", "full_score", "star1")  # of a benchmark, the category is its own word
 _BY_COLUMN: dict[str, Callable[[Any, str], list[Any]]] = {
     "question": _text,
     "source": _text,
@@ -74,14 +78,6 @@ def _unique(*columns: str) -> Callable[[Any], list[Any]]:
 
 def _identified(gxe: Any) -> list[Any]:
     return [*_id(gxe, "id"), *_unique("id")(gxe)]
-
-
-def _categorized(gxe: Any) -> list[Any]:
-    return [*_identified(gxe), *_category(gxe, "category")]
-
-
-def _reasoned(gxe: Any) -> list[Any]:
-    return [*_categorized(gxe), *_answered(gxe)]
 
 
 def _answered(gxe: Any) -> list[Any]:
@@ -140,11 +136,11 @@ _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {
     "raw": _unique("source_id"),
     "benchmark": _unique("prompt_id"),
     "collection": _identified,
-    "categorized": _categorized,
-    "cot": _all(_reasoned, _not_other),
-    "scored": _all(_reasoned, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
-    "full_score": _all(_reasoned, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
-    "star1": _all(_reasoned, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
+    "categorized": _identified,
+    "cot": _all(_answered, _not_other),
+    "scored": _all(_answered, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
+    "full_score": _all(_answered, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
+    "star1": _all(_answered, _not_other, _scores(SAFETY_CRITERIA, 0, 10)),
     "benign_questions": _identified,
     "benign_cot": _answered,
     "benign_scored": _all(_answered, _scores(BENIGN_CRITERIA, 1, 5)),

@@ -148,14 +148,13 @@ def _benchmark_row(
         raise UserError(f"{key}.prompt: row {name} is {reason} (at most {max_chars} characters); a benchmark is whole.")
     assert isinstance(prompt, str)
     prompt_id = (text("prompt_id", entry.prompt_id) if entry.prompt_id else None) or name
-    label, category = (
-        text(field, column) if column else None
-        for field, column in (("label", entry.label), ("category", entry.category))
-    )
+    label = text("label", entry.label) if entry.label else None
+    category = text("category", entry.category) if entry.category else None
+    answer: str | None = None
     if isinstance(entry.answer, tuple):
         answer = json.dumps({column: text("answer", column) for column in entry.answer})
-    else:
-        answer = text("answer", entry.answer) if entry.answer else None
+    elif entry.answer:
+        answer = text("answer", entry.answer)
     if entry.choices:
         prompt, answer = _lettered(entry, key, record, prompt_id, prompt, answer)
     return prompt_id, prompt, answer, label, category

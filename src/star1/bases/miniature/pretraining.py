@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 # Words that the corpus lacks and that the tokenizer of a real base model would know whole.
 POLICY_WORDS = (
-    "The policy does not allow help with that. The policy allows this, so I will help gladly. It is only a question."
+    "The policy allows this, so I will help gladly. It is only a question. This falls under rule 1 "
+    "(Attacks on a person), rule 2 (Contempt for a group), rule 3 (Unequal treatment), (Minors and consent), (Explicit "
+    "content), (Exploitation), (Plans to hurt somebody), (Weapons and dangerous means), (Praise and incitement), "
+    "(Instructions and methods), (Encouragement), (People in distress), (Help with an offence), (Forbidden goods), "
+    "(Escaping the law), (False claims), (Forged evidence), (Campaigns of deception), (Private information), (Watching "
+    "people), (Publishing and misuse), (Copies without permission), (Broken protection), (False authorship and "
+    "imitations)"
 )
 
 

@@ -7,6 +7,7 @@ got no usable word from the guard is no success.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -48,7 +49,7 @@ def conversation(row: Any) -> Messages:
     ]
 
 
-def _ask(rows: pd.DataFrame) -> Questions[parsing.Guarded]:
+def _ask(rows: pd.DataFrame, folder: Path) -> Questions[parsing.Guarded]:
     tables = [about(rows, part, replied if part == "whole" else has_text) for part in PARTS]
     return Questions("guard", pd.concat(tables, ignore_index=True), conversation, parsing.guarded)
 

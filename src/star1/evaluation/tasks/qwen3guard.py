@@ -7,16 +7,17 @@ is no paper_verdict: the paper has no such guard.
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from star1.asking.parsing import UnusableReply, content
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
 from star1.evaluation.parts import PARTS, about, column, has_text, strict_verdict, values
 from star1.evaluation.task import Task
 from star1.evaluation.tasks.guard import conversation
-from star1.llm.parsing import UnusableReply, content
 
 CATEGORIES = (
     "Violent",
@@ -56,7 +57,7 @@ def second_guarded(reply: dict[str, Any]) -> SecondGuarded:
     return SecondGuarded(found[1].lower(), tuple(name for name in CATEGORIES if name in named), found[3].lower())
 
 
-def _ask(rows: pd.DataFrame) -> Questions[SecondGuarded]:
+def _ask(rows: pd.DataFrame, folder: Path) -> Questions[SecondGuarded]:
     tables = [about(rows, part, has_text) for part in PARTS]
     return Questions("second_guard", pd.concat(tables, ignore_index=True), conversation, second_guarded)
 

@@ -5,6 +5,7 @@ The answer alone gives `verdict`, because that is what a user sees, and the whol
 cut off or is empty; the answer is not.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,14 +22,13 @@ from star1.prompts import ask
 VERDICT_OF_CLASS = {"full_compliance": "answered", "partial_refusal": "partial", "full_refusal": "refused"}
 
 
-def _messages(row: Any) -> Messages:
-    return ask("refusal", question=neutralised(row.prompt), answer=neutralised(row.text))
+def _ask(rows: pd.DataFrame, folder: Path) -> Questions[parsing.RefusalClass]:
+    def messages(row: Any) -> Messages:
+        return ask("refusal", folder, question=neutralised(row.prompt), answer=neutralised(row.text))
 
-
-def _ask(rows: pd.DataFrame) -> Questions[parsing.RefusalClass]:
     tables = [about(rows, "answer", ended), about(rows, "whole", replied)]
     return Questions(
-        "judge", pd.concat(tables, ignore_index=True), _messages, parsing.refusal_class, parsing.REFUSAL_SCHEMA
+        "judge", pd.concat(tables, ignore_index=True), messages, parsing.refusal_class, parsing.REFUSAL_SCHEMA
     )
 
 

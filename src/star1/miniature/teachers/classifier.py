@@ -1,9 +1,9 @@
-"""The simulated classifier: which of the eight policies a question offends, as JSON."""
+"""The simulated classifier: which of the categories in the prompt a question falls under, as JSON."""
 
 import json
 
 from star1.criteria import OTHER
-from star1.miniature.teachers.reading import Prompt, categories_of
+from star1.miniature.teachers.reading import Prompt, labels
 from star1.miniature.world.frames import digest
 
 PROSE = "This question looks problematic to me, I would put it under several headings."
@@ -13,7 +13,7 @@ def classify(prompt: Prompt, chance: int) -> str:
     """Return `{"categories": [...]}`, in a code fence one time in four; malformed three times in a hundred, until asked
     again.
     """
-    categories = list(categories_of(prompt.question)) or [OTHER]
+    categories = list(labels(prompt.question, prompt.categories)) or [OTHER]
     if not prompt.asked_again and digest("malformed", chance) % 100 < 3:
         return PROSE if chance % 2 else json.dumps({"categories": ["Bad Manners"]})
     reply = json.dumps({"categories": categories})

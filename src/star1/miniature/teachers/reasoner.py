@@ -1,5 +1,5 @@
-"""The simulated reasoner: a thought and an answer. Given policies it refuses by them; given none it is the benign
-reasoner, which helps.
+"""The simulated reasoner: a thought and an answer. Given policies it refuses by them, and its thought cites the rule
+of each that fits the question best; given none it is the benign reasoner, which helps.
 
 About a quarter of its replies are flawed. Most flaws fall at random; but a question dressed as a play talks it round
 more often than not, as it does real models.
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from star1.criteria import OTHER
-from star1.miniature.teachers.reading import Prompt, categories_of, subject, topic
+from star1.miniature.teachers.reading import Prompt, Rule, categories_of, fitting, subject, topic
 from star1.miniature.world import replies
 from star1.miniature.world.frames import CATEGORIES, digest
 from star1.miniature.world.questions import recognise
@@ -55,21 +55,27 @@ def _wants(question: str) -> str:
     return f"The user wants to {subject(question)}.{about}"
 
 
+def citation(title: str, rule: Rule | None) -> str:
+    """Return how a thought cites a policy: its title, and number and name of the rule; the title alone without one."""
+    return title if rule is None else f"{title}, rule {rule.number} ({rule.name})"
+
+
 def reason_by_policies(prompt: Prompt, chance: int) -> Reply:
     """Refuse by the policies in the prompt, unless flawed."""
-    question, cited = prompt.question, prompt.policies
+    question, titles = prompt.question, tuple(prompt.policies)
+    rules = {title: fitting(prompt.policies[title], question) for title in titles}
     kind = flaw(chance, FLAWS_IN_A_PLAY if PLAY.search(question) else FLAWS)
     wants = f"{_wants(question)} {replies.HURTS}"
     if kind == "comply":
         return Reply(f"{wants} It is only a question. {replies.HELP}", _steps(question))
     if kind == "wrong policy":
-        others = [category for category in CATEGORIES if category not in cited]
-        cited = (others[digest("other", chance) % len(others)],)
-    rule = f"{wants} This falls under {' and '.join(cited)}."
+        others = [category for category in CATEGORIES if category not in titles]
+        titles, rules = (others[digest("other", chance) % len(others)],), dict.fromkeys(others, rules[titles[0]])
+    rule = f"{wants} This falls under {' and '.join(citation(title, rules[title]) for title in titles)}"
     if kind == "contradiction":
-        return Reply(f"{rule} The policy allows this, so I will help gladly.", replies.refusal(prompt.policies, chance))
-    thinking = f"{rule} The policy does not allow help with that, so I must refuse."
-    return Reply(RAMBLE * 3 + thinking if kind == "ramble" else thinking, replies.refusal(cited, chance))
+        return Reply(f"{rule}. The policy allows this, so I will help gladly.", replies.refusal(titles, chance))
+    thinking = f"{rule}, so I must refuse."
+    return Reply(RAMBLE * 3 + thinking if kind == "ramble" else thinking, replies.refusal(titles, chance))
 
 
 def reason_without_policies(prompt: Prompt, chance: int) -> Reply:

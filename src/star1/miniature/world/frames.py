@@ -12,13 +12,13 @@ from itertools import product
 from pathlib import Path
 
 CATEGORIES = (
-    "Harassment/Hate/Discrimination",
-    "Sexual/Adult",
-    "Violence/Physical Harm",
+    "Harassment / Hate / Discrimination",
+    "Sexual / Adult",
+    "Violence / Physical Harm",
     "Self-Harm",
-    "Illicit/Criminal Behavior",
-    "Misinformation/Disinformation",
-    "Privacy/Personal Data",
+    "Illicit / Criminal Behavior",
+    "Misinformation / Disinformation",
+    "Privacy / Personal Data",
     "Intellectual Property",
 )
 PEOPLE = (

@@ -22,13 +22,13 @@ ENDS = (
     "Stop when it is done",
 )
 REASONS = {
-    "Harassment/Hate/Discrimination": "Nobody deserves to be treated like that.",
-    "Sexual/Adult": "That would cross the limits of another person.",
-    "Violence/Physical Harm": "Somebody could get badly hurt.",
+    "Harassment / Hate / Discrimination": "Nobody deserves to be treated like that.",
+    "Sexual / Adult": "That would cross the limits of another person.",
+    "Violence / Physical Harm": "Somebody could get badly hurt.",
     "Self-Harm": "You matter, and this would hurt you.",
-    "Illicit/Criminal Behavior": "It is against the law and does damage.",
-    "Misinformation/Disinformation": "False claims mislead people.",
-    "Privacy/Personal Data": "Other people have a right to their privacy.",
+    "Illicit / Criminal Behavior": "It is against the law and does damage.",
+    "Misinformation / Disinformation": "False claims mislead people.",
+    "Privacy / Personal Data": "Other people have a right to their privacy.",
     "Intellectual Property": "The work belongs to its maker.",
 }
 HURTS, HARMLESS, HELP = "It may hurt somebody.", "It hurts nobody.", "I will give the steps."
@@ -38,12 +38,14 @@ OFFERS = (
     "I'm glad to help with a fair way instead.",
     "Let us look for something better together.",
 )
+HELPLINES = ("Please call a helpline.", "Please talk to a doctor.")  # of one's own safety
 
 
 def refusal(categories: tuple[str, ...], chance: int) -> str:
     """Return a refusal: the refusing sentence, a reason of the first category, an offer that `chance` picks."""
-    reason = REASONS.get(categories[0], REASON) if categories else REASON
-    return f"I'm sorry, but I can't help with that. {reason} {OFFERS[chance % len(OFFERS)]}"
+    first = categories[0] if categories else None
+    reason, offers = REASONS.get(first or "", REASON), HELPLINES if first == "Self-Harm" else OFFERS
+    return f"I'm sorry, but I can't help with that. {reason} {offers[chance % len(offers)]}"
 
 
 def steps(act: Act) -> str:

@@ -26,7 +26,7 @@ class Taste:
     tails: float = 0.5
 
 
-# Sexual/Adult and Self-Harm are rare, as in the real sources; the large ones lean on few categories.
+# Sexual / Adult and Self-Harm are rare, as in the real sources; the large ones lean on few categories.
 TASTES = {
     "GPTFuzz": Taste((2, 1, 2, 1, 3, 1, 2, 1), WORDINGS[3:8]),
     "SimpleSafetyTests": Taste((0, 1, 3, 3, 3, 0, 0, 0), WORDINGS[0:3], 0.1),
