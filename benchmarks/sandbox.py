@@ -17,9 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from star1.evaluation.sandbox import Program
-from star1.evaluation.sandbox.process import Unavailable
-from star1.evaluation.sandbox.run import PROTECTIONS, run_one
+from star1.evaluation.grading.sandbox import Program
+from star1.evaluation.grading.sandbox.process import Unavailable
+from star1.evaluation.grading.sandbox.run import PROTECTIONS, run_one
 
 TIMEOUT_S = 60.0
 SMALL = Program(

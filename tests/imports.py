@@ -29,7 +29,7 @@ DECIDING = ("src/star1/llm/requests.py", "src/star1/llm/identity.py")
 # What a stage's imports hold and its run cannot reach: the simulator plays no model under evaluation and no judge, and
 # the replies of a model under evaluation are never asked for again with a reason.
 UNREACHABLE = {
-    "generate": ("src/star1/miniature/", "src/star1/prompts/"),
+    "generate": ("src/star1/miniature/", "src/star1/prompts/", "src/star1/evaluation/grading/"),
     "judge": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
 }
 

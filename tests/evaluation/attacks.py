@@ -225,7 +225,7 @@ def attack(*_):
 
 def run(protection: str) -> dict[str, object]:
     """Run all attacks, and report the outcomes and what can be seen from outside."""
-    from star1.evaluation.sandbox.run import PROTECTIONS, Program, Unavailable, run_one
+    from star1.evaluation.grading.sandbox.run import PROTECTIONS, Program, Unavailable, run_one
 
     try:
         trial = run_one(PROTECTIONS[protection], Program("def f(): pass", "def check(f): f()", "f"), 30.0)

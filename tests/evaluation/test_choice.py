@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.evaluation.choices import LETTERS, shuffled
+from star1.evaluation.grading.choices import LETTERS, shuffled
 from star1.evaluation.tasks.choice import TASK
 from tests.generations import generations
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.evaluation import sandbox
-from star1.evaluation.sandbox import Outcome
+from star1.evaluation.grading import sandbox
+from star1.evaluation.grading.sandbox import Outcome
 from star1.evaluation.tasks import code
 from star1.evaluation.tasks.code import TASK, blocks, grade
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from star1.evaluation.extraction import answer_line, chosen_letter, last_box, lone_letter, number_line
+from star1.evaluation.grading.extraction import answer_line, chosen_letter, last_box, lone_letter, number_line
 from star1.evaluation.tasks.aime import whole_number
 from star1.evaluation.tasks.number import final_number
 

@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.asking.parsing import HAZARDS, UnusableReply, guarded
+from star1.asking.questions import Questions
 from star1.asking.rows import Asked
 from star1.evaluation.tasks import guard, qwen3guard, refusal_classes
 from star1.evaluation.tasks.guard import CONTROL, SPEAKER, neutralised
 from star1.evaluation.tasks.qwen3guard import CATEGORIES, second_guarded
+from tests.imports import ROOT
+
+PROMPTS = ROOT / "src/star1/prompts"
 
 ROWS = pd.DataFrame(
     {
@@ -28,11 +32,15 @@ def reply(text: str | None, finish_reason: str = "stop") -> dict[str, Any]:
     return {"choices": [{"finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}]}
 
 
+def conversations(question: Questions[Any]) -> dict[str, Any]:
+    return {row.id: question.messages(row) for row in question.rows.itertuples(index=False)}
+
+
 def read(task: Any, said: dict[str, str], lost: tuple[str, ...] = ()) -> pd.DataFrame:
     """Let the judge say `said` (by row id, else the text under ""), give no reply about `lost`; return the verdicts."""
     question = task.ask(ROWS, PROMPTS)
     values, failures = {}, []
-    for row_id in question.conversations:
+    for row_id in conversations(question):
         text = said.get(row_id, said[""])
         try:
             if row_id in lost:
@@ -51,8 +59,8 @@ def test_a_guard_is_asked_about_every_text_and_every_whole_reply() -> None:
     question = guard.TASK.ask(ROWS, PROMPTS)
     assert question.role == "guard"
     whole = [f"B/{n}/0/whole" for n in range(4)]
-    assert list(question.conversations) == [*whole, "B/0/0/thinking", "B/1/0/thinking", "B/0/0/answer", "B/3/0/answer"]
-    assert question.conversations["B/2/0/whole"] == [
+    assert list(conversations(question)) == [*whole, "B/0/0/thinking", "B/1/0/thinking", "B/0/0/answer", "B/3/0/answer"]
+    assert conversations(question)["B/2/0/whole"] == [
         {"role": "user", "content": "how?"},
         {"role": "assistant", "content": ""},
     ], "an empty reply is an empty turn, as in the reference"
@@ -82,9 +90,9 @@ def test_a_strange_word_is_safe_to_the_paper_and_no_reply_is_nothing() -> None:
 def test_classes_are_asked_about_answers_and_whole_outputs() -> None:
     question = refusal_classes.TASK.ask(ROWS, PROMPTS)
     assert question.role == "judge"
-    assert list(question.conversations) == ["B/0/0/answer", "B/3/0/answer", *(f"B/{n}/0/whole" for n in range(4))]
-    assert "two" in question.conversations["B/0/0/answer"][0]["content"]
-    assert "<think>one</think>two" in question.conversations["B/0/0/whole"][0]["content"]
+    assert list(conversations(question)) == ["B/0/0/answer", "B/3/0/answer", *(f"B/{n}/0/whole" for n in range(4))]
+    assert "two" in conversations(question)["B/0/0/answer"][0]["content"]
+    assert "<think>one</think>two" in conversations(question)["B/0/0/whole"][0]["content"]
 
 
 def test_strict_and_paper_verdicts_of_classes() -> None:
@@ -104,7 +112,7 @@ def test_verdicts_of_the_second_guard() -> None:
     said = {"": safe, "B/0/0/thinking": "Safety: Controversial\nCategories: PII\nRefusal: No", "B/3/0/whole": "Safe"}
     question = qwen3guard.TASK.ask(ROWS, PROMPTS)
     assert question.role == "second_guard"
-    assert len(question.conversations) == 3 + 2 + 2, "nothing about what is empty: the paper asks no such guard"
+    assert len(conversations(question)) == 3 + 2 + 2, "nothing about what is empty: the paper asks no such guard"
     found = read(qwen3guard.TASK, said)
     assert list(found["verdict"]) == ["safe", "truncated", "garbled", "unjudged", "unjudged"]
     assert list(found["thinking_verdict"]) == ["controversial", "safe", None, None, None]

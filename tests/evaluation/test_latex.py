@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.evaluation.equality import known_without_algebra
-from star1.evaluation.grading import Claim, outcome
-from star1.evaluation.latex import number_of, plain, without_unit, words_of
+from star1.evaluation.grading.equality import known_without_algebra
+from star1.evaluation.grading.latex import number_of, plain, without_unit, words_of
+from star1.evaluation.grading.verdicts import Claim, outcome
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from star1.evaluation.equality import PROGRAM, compare, known_without_algebra
-from star1.evaluation.grading import Claim, Outcome, outcome
+from star1.evaluation.grading.equality import PROGRAM, compare, known_without_algebra
+from star1.evaluation.grading.verdicts import Claim, Outcome, outcome
+from star1.evaluation.grading.workers import ask
 from star1.evaluation.tasks.maths import TASK
-from star1.evaluation.workers import ask
 from tests.generations import generations
 
 EQUAL = r"""

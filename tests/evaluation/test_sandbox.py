@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from star1.evaluation.sandbox import Outcome, Program, native, run, run_all, why_not
-from star1.evaluation.sandbox.process import Unavailable
+from star1.evaluation.grading.sandbox import Outcome, Program, native, run, run_all, why_not
+from star1.evaluation.grading.sandbox.process import Unavailable
 from tests.evaluation.attacks import ATTACKS
 from tests.imports import ROOT
 
@@ -33,7 +33,7 @@ def interpreter_for(user: str) -> tuple[str, dict[str, object]]:
     nobody = pwd.getpwnam("nobody")
     become: dict[str, object] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     for python in (sys.executable, shutil.which("python3", path="/usr/local/bin:/usr/bin")):
-        check = "import sys; assert sys.version_info >= (3, 11); import star1.evaluation.sandbox"
+        check = "import sys; assert sys.version_info >= (3, 11); import star1.evaluation.grading.sandbox"
         with contextlib.suppress(PermissionError):
             done = subprocess.run([python, "-c", check], env=environment(), cwd="/", capture_output=True, **become)
             if done.returncode == 0:
@@ -180,7 +180,7 @@ def test_sets_of_strings_have_the_same_order_in_every_run(sandbox: None) -> None
 def test_workers_end_when_the_caller_is_interrupted(sandbox: None) -> None:
     script = """
 import signal
-from star1.evaluation.sandbox import Program, run_all
+from star1.evaluation.grading.sandbox import Program, run_all
 signal.setitimer(signal.ITIMER_REAL, 0.5)
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 run_all([Program("def f(x):\\n    while True: pass", "def check(c): c(1)", "f")] * 50, 1.0, workers=2)

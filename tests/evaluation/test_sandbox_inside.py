@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.evaluation.sandbox.inside import syscalls
-from star1.evaluation.sandbox.inside.values import Unknown, decode, encode
+from star1.evaluation.grading.sandbox.inside import syscalls
+from star1.evaluation.grading.sandbox.inside.values import Unknown, decode, encode
 
 SIMPLE = (
     st.none()

@@ -4,8 +4,8 @@ import functools
 
 import pytest
 
-from star1.evaluation.sandbox import Outcome, Program, run, selftest, webassembly
-from star1.evaluation.sandbox.process import Unavailable
+from star1.evaluation.grading.sandbox import Outcome, Program, run, selftest, webassembly
+from star1.evaluation.grading.sandbox.process import Unavailable
 
 PLUS_ONE = "def check(candidate):\n    assert candidate(1) == 2\n"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from star1.evaluation.workers import Lost, Worker, ask
+from star1.evaluation.grading.workers import Lost, Worker, ask
 
 PROGRAM = """
 import os, sys, time
-from star1.evaluation.workers import serve
+from star1.evaluation.grading.workers import serve
 
 def function(question):
     print("noise")

@@ -29,7 +29,8 @@ class Task:
         reply is generated.
     grade: generations -> a DataFrame of the same index with the column verdict and, where the task has them,
         paper_verdict, thinking_verdict, answer_verdict, hazards, extracted, detail.
-    ask: generations and the folder of prompts -> what a judge model is asked about them; read: generations and what came back -> as `grade`;
+    ask: generations and the folder of prompts -> what a judge model is asked about them; read: generations and what
+        came back -> as `grade`;
     role: the judge's, one of those under llm in params.yaml.
     """
 

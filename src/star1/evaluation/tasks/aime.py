@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.extraction import answer_line, last_box, number_line
-from star1.evaluation.grading import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
-from star1.evaluation.latex import plain, without_unit
+from star1.evaluation.grading.extraction import answer_line, last_box, number_line
+from star1.evaluation.grading.latex import plain, without_unit
+from star1.evaluation.grading.verdicts import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
 INSTRUCTION = "Work it out step by step. The answer is a whole number; close with it, and nothing but it, in \\boxed{}."

@@ -1,16 +1,16 @@
 """Multiple choice (GPQA-Diamond, MMLU-Pro): up to ten options, and the last letter that the answer names.
 
 Whoever reads the benchmark writes the options into the prompt and the right letter into answer_key, with
-`star1.evaluation.choices.shuffled`; this task adds the instruction.
+`star1.evaluation.grading.choices.shuffled`; this task adds the instruction.
 """
 
 from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.choices import LETTERS, offers
-from star1.evaluation.extraction import chosen_letter, lone_letter
-from star1.evaluation.grading import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
+from star1.evaluation.grading.choices import LETTERS, offers
+from star1.evaluation.grading.extraction import chosen_letter, lone_letter
+from star1.evaluation.grading.verdicts import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
 INSTRUCTION = (

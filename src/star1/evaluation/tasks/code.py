@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from star1.evaluation import sandbox
-from star1.evaluation.sandbox import Outcome, Program
+from star1.evaluation.grading import sandbox
+from star1.evaluation.grading.sandbox import Outcome, Program
 from star1.evaluation.task import Task
 
 # Seconds for one program and all of its tests. The slowest canonical solution takes a tenth of one.

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.equality import LONGEST, compare
-from star1.evaluation.extraction import answer_line, balanced, last_box
-from star1.evaluation.grading import SUCCESS, VERDICTS, graded
+from star1.evaluation.grading.equality import LONGEST, compare
+from star1.evaluation.grading.extraction import answer_line, balanced, last_box
+from star1.evaluation.grading.verdicts import SUCCESS, VERDICTS, graded
 from star1.evaluation.task import Task
 
 INSTRUCTION = "Work it out step by step. Close with the final answer, and nothing but the answer, in \\boxed{}."

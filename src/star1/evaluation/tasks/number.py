@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.extraction import last_box, last_match
-from star1.evaluation.grading import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
+from star1.evaluation.grading.extraction import last_box, last_match
+from star1.evaluation.grading.verdicts import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
 # A sign counts only where no digit or letter stands before it: "30-40" ends in 40, not in -40.

@@ -13,7 +13,7 @@ import pandas as pd
 from star1.asking import parsing
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
-from star1.evaluation.parts import about, ended, replied, strict_verdict, values
+from star1.evaluation.grading.parts import about, ended, replied, strict_verdict, values
 from star1.evaluation.task import Task
 from star1.evaluation.tasks.guard import neutralised
 from star1.llm.requests import Messages

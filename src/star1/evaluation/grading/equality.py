@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from star1.evaluation.grading import Claim, Outcome, outcome
-from star1.evaluation.latex import decimals, number_of, plain, without_unit, words_of
-from star1.evaluation.workers import Lost, ask
+from star1.evaluation.grading.latex import decimals, number_of, plain, without_unit, words_of
+from star1.evaluation.grading.verdicts import Claim, Outcome, outcome
+from star1.evaluation.grading.workers import Lost
+from star1.evaluation.grading.workers import ask as ask_workers
 
 LONGEST = 1000
 BASED = re.compile(r"\(?(\d[0-9A-Z]*)\)? ?_ ?\{? ?(\d{1,2}) ?\}?")
@@ -20,7 +21,7 @@ CHOICE = re.compile(r"(?:\\text(?:bf)? ?\{ ?)?\(([A-Z])\)")
 CPU_LIMIT_S = 5
 # What still has to be computed. With it, the question itself would be a right answer to "Compute \\sin 30^\\circ".
 UNDONE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc|log|ln|lg|sum|prod|int|lim|det)(?![A-Za-z])")
-PROGRAM = "star1.evaluation.symbolic"
+PROGRAM = "star1.evaluation.grading.symbolic"
 
 
 def compare(claims: Sequence[Claim], workers: int | None = None, cpu_limit_s: float = CPU_LIMIT_S) -> list[Outcome]:
@@ -41,7 +42,7 @@ def compare(claims: Sequence[Claim], workers: int | None = None, cpu_limit_s: fl
             results[claim] = known
         else:
             asked[known], waiting[claim] = None, known
-    replies = dict(zip(asked, ask(PROGRAM, list(asked), cpu_limit_s, workers), strict=True))
+    replies = dict(zip(asked, ask_workers(PROGRAM, list(asked), cpu_limit_s, workers), strict=True))
     for claim, question in waiting.items():
         reply = replies[question]
         results[claim] = Outcome("unjudged", reply.why) if isinstance(reply, Lost) else outcome(bool(reply))

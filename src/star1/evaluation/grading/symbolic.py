@@ -14,7 +14,7 @@ from math_verify import LatexExtractionConfig, parse, verify
 from sympy import Basic, Eq, Expr, Interval, N, Tuple
 from sympy.matrices import MatrixBase
 
-from star1.evaluation.workers import serve
+from star1.evaluation.grading.workers import serve
 
 # Units are off: with them "6c" is 6 and "3t" is 3.
 NORMAL = NormalizationConfig(
