@@ -36,10 +36,13 @@ Build = Callable[..., Path]
 
 @pytest.fixture(autouse=True, scope="module")
 def small_batches() -> Any:
-    """Batches of eight: the same way through the code in a fraction of the time."""
+    """Batches of eight on one thread: the same way through the code in a fraction of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "ROWS", 8)
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -178,21 +181,20 @@ def test_a_turn_ends_with_any_end_token_of_the_generation_config(build: Build) -
 @pytest.mark.parametrize("sampling", [{"repetition_penalty": 1.2}, {"temperature": 1.0, "top_p": 0.9}])
 def test_a_text_depends_on_no_other_row(model: Path, sampling: dict[str, Any]) -> None:
     """In another order, without most of the others, after a kill, and with rows that sample in another way."""
-    asked = requests(30, **({"max_tokens": 16} | sampling))
+    asked = requests(24, **({"max_tokens": 16} | sampling))
     whole = dict(zip((r.key for r in asked), texts(ask(model, asked)), strict=True))
-    assert len(set(whole.values())) > 25
+    assert len(set(whole.values())) > 20
     shuffled = random.Random(1).sample(asked, len(asked))
-    mixed = requests(20, first=100, temperature=0.7, top_p=0.5, repetition_penalty=1.1, max_tokens=20)
+    mixed = requests(12, first=100, temperature=0.7, top_p=0.5, repetition_penalty=1.1, max_tokens=20)
     for some in (shuffled, asked[::4], asked[17:], asked[3:4]):
         assert texts(ask(model, some)) == [whole[r.key] for r in some]
     together = texts(ask(model, [r for pair in zip(mixed, asked, strict=False) for r in pair]))
-    assert together[1::2] == [whole[r.key] for r in asked[:20]]
+    assert together[1::2] == [whole[r.key] for r in asked[:12]]
 
 
 @pytest.mark.parametrize("rows", [8, 32])
 def test_logits_have_the_same_bits_at_any_place_and_beside_any_rows(model: Path, rows: int) -> None:
     net, _ = loaded(model)
-    torch.set_num_threads(1)
     draw = random.Random(rows)
 
     def made(least: int) -> list[decoding.Row]:

@@ -69,7 +69,7 @@ def shape_of(row: Row, exact: bool) -> Shape:
 
 
 def needs_exact_width(model: Any) -> bool:
-    """Return whether rows of different lengths influence each other: LongRoPE scales all by the longest one's length."""
+    """Return whether rows of other lengths influence a row: LongRoPE scales all by the length of the longest."""
     return "longrope" in str(getattr(model.config.get_text_config(decoder=True), "rope_parameters", None))
 
 
