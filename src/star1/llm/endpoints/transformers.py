@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from star1.params import Teacher
 
 FIELDS = {"model", "messages", "max_tokens", "temperature", "top_p", "repetition_penalty", "seed"}
-QUIET_S = 0.05  # an incomplete batch starts once no request has come for so long
+QUIET_S = 0.2  # an incomplete batch starts once no request has come for so long
 
 
 class Sending(Protocol):
