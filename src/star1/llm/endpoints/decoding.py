@@ -5,9 +5,10 @@ and kernels round differently for other shapes. Its repetition penalty also coun
 of a batch, padded length of the prompt, length of the cache at each step) follows from the row alone, the penalty
 counts the row's own tokens, and each row draws from its own seed.
 
-Float32 on a CPU: the same bits in any company, tested. On a GPU shapes are fixed as well, but other hardware, another
-version of torch or bfloat16 ties may give another text. A mixture of experts is not batch-invariant: how many rows
-an expert gets depends on all of them.
+Float32 on a CPU: the same bits in any company, tested. Another number of threads or another processor may change the
+last bits (2e-6 between one thread and two, by SDPA's kernel), and so a text whose two best tokens are that near. The
+same holds for a GPU, where bfloat16 ties are common. A mixture of experts is not batch-invariant: how many rows an
+expert gets depends on all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def shape_of(row: Row, exact: bool) -> Shape:
 
 
 def needs_exact_width(model: Any) -> bool:
-    """Return whether rows of different lengths influence each other: LongRoPE scales by the longest."""
+    """Return whether rows of other lengths influence a row: LongRoPE scales all by the length of the longest."""
     return "longrope" in str(getattr(model.config.get_text_config(decoder=True), "rope_parameters", None))
 
 

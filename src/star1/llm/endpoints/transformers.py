@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from star1.llm.settings import Teacher
 
 FIELDS = {"model", "messages", "max_tokens", "temperature", "top_p", "repetition_penalty", "seed"}
-QUIET_S = 0.05  # an incomplete batch starts once no request has come for so long
+QUIET_S = 0.2  # an incomplete batch starts once no request has come for so long
 
 
 class Sending(Protocol):
@@ -205,7 +205,7 @@ def _too_long(prompt: int, max_tokens: int, context: int) -> dict[str, Any]:
 def _out_of_memory(role: str, shape: Shape) -> UserError:
     return UserError(
         f"{role}: the GPU's memory is full with {shape.rows} prompts of {shape.width} tokens and their replies; lower "
-        f"llm.{role}.max_tokens, which makes batches smaller from {CACHED_TOKENS // ROWS:,} tokens on, or use vllm."
+        f"llm.{role}.max_tokens (below {CACHED_TOKENS // ROWS:,} it saves memory), or use the vllm endpoint."
     )
 
 
