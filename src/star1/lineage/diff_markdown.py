@@ -26,7 +26,7 @@ def markdown(found: Diff) -> Iterator[str]:
 
 def code(value: object, longest: int = LONG) -> str:
     """Return a value as inline code for a table's cell, cut to `longest` characters."""
-    text = re.sub(r"\s+", " ", str(visible(str(value)))).replace("`", "'").strip() or " "
+    text = re.sub(r"\s+", " ", str(visible(str(value)[: longest * 2]))).replace("`", "'").strip() or " "
     cut = f"{text[:longest]}…" if len(text) > longest else text
     return "`" + cut.replace("|", r"\|") + "`"  # a table's cell ends at a bar, in code too
 

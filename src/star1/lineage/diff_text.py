@@ -28,7 +28,7 @@ def text(found: Diff) -> Iterator[str]:
 
 def fit(line: str) -> str:
     """Return a line of at most WIDTH cells, safe to print."""
-    shown = str(visible(line)).replace("\n", "↵").replace("\t", " ")
+    shown = str(visible(line[: WIDTH * 2])).replace("\n", "↵").replace("\t", " ")
     return shown if cell_len(shown) <= WIDTH else set_cell_size(shown, WIDTH - 1) + "…"
 
 
@@ -123,7 +123,7 @@ def _benchmarks(found: Diff) -> Iterator[str]:
 
 
 def _benchmark(entry: dict[str, Any]) -> str:
-    names = " ".join(set_cell_size(str(visible(entry[name])), 20) for name in ("model", "benchmark"))
+    names = " ".join(set_cell_size(fit(entry[name]), 20) for name in ("model", "benchmark"))
     start = f"  {names} {entry['prompts']:>7,}"
     change = entry["change"]
     if change is None:

@@ -8,7 +8,7 @@ outputs were pushed to later.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
@@ -53,6 +53,7 @@ class State:
         self.name, self.commit, self.experiment = name, commit, experiment
         self._repo = repo
         self._problems: dict[str, str] = {}
+        self._unanswered = ""
         self.outs = {out.path: out for out in self._outs()}
 
     @property
@@ -68,6 +69,9 @@ class State:
         if out is not None and out.md5 is None:
             self._problems[path] = "not built"
             return None
+        if out is not None and self._unanswered and not self._at_hand(out):
+            self._problems[path] = self._unanswered  # another try would wait as long again
+            return None
         try:
             handle: BinaryIO = self._repo.dvcfs.open(f"/{path}", mode="rb", cache=True)
             return handle
@@ -76,7 +80,8 @@ class State:
                 self._problems[path] = "neither in the cache nor in the remote"
             return None
         except Exception as error:  # each kind of remote raises its own library's errors; DVC passes them on
-            self._problems[path] = f"the remote did not answer: {' '.join(str(error).split()) or type(error).__name__}"
+            self._unanswered = f"the remote did not answer: {' '.join(str(error).split()) or type(error).__name__}"
+            self._problems[path] = self._unanswered
             return None
 
     @contextmanager
@@ -118,6 +123,11 @@ class State:
             for path, problem in self._problems.items()
         ]
 
+    def _at_hand(self, out: Out) -> bool:
+        """Say whether an output is in the workspace, if that is the state, or in the cache."""
+        here = self.commit is None and Path(self._repo.root_dir, out.path).exists()
+        return here or Path(self._repo.cache.local.oid_to_path(out.md5)).exists()
+
     def _build(self, path: str) -> str:
         command = f"dvc repro {self.outs[path].stage}"
         if self.commit is None:
@@ -156,6 +166,10 @@ def states(*names: str) -> Iterator[list[State]]:
     try:
         found = []
         for name in names:
+            if not name:
+                raise UserError(
+                    "star1 diff: an empty name is no state; give a commit, a branch, a tag or an experiment."
+                )
             try:
                 state = State(name, workspace, None, False) if name == WORKSPACE else _commit(name, workspace)
             except (DvcException, SCMError) as error:
