@@ -77,7 +77,7 @@ def diff(
     found = diff.diff(old, new)
     if html is not None:
         from star1.artifacts import write_text
-        from star1.report.diff_page import page
+        from star1.lineage.diff_page import page
 
         write_text(html, page(found))
     if as_json:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,9 @@ def test_json_holds_everything_and_the_command_that_fetches_works(here: Path, tm
     assert star1["removed"] == [{"id": WENT["id"]}, {"id": GONE["id"]}]
     assert star1["changed"] == [{"id": KEPT["id"]}]
     assert set(plain) == set(Diff.__dataclass_fields__)
-    subprocess.run(["dvc", "fetch", "-q", "--all-commits", "data/raw/AttaQ.parquet"], cwd=here, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "fetch", "-q", "--all-commits", "data/raw/AttaQ.parquet"], cwd=here, check=True
+    )
     with Repo(str(here)) as repo, repo.config.edit("local") as config:
         config["remote"]["store"] = {"url": str(tmp_path / "nothing")}
     assert list(counts(diff("one", "two"))) == ["data/raw/AttaQ.parquet"]

@@ -13,11 +13,11 @@ from rich.cells import cell_len
 
 from star1.lineage.diff import Diff, Table
 from star1.lineage.diff_markdown import code, markdown
+from star1.lineage.diff_page import SHOWN, page
 from star1.lineage.diff_text import WIDTH, fit, text
 from star1.lineage.digest import param
 from star1.lineage.states import Missing
 from star1.lineage.tables import TableDiff
-from star1.report.diff_page import SHOWN, page
 from star1.report.display import MINUS
 
 HOSTILE = "<script>alert(1)</script> \x1b[2J\u202eevil\n| `@all` ![](http://x) {{ 7*7 }} " + "長い" * 300_000

@@ -61,8 +61,8 @@ def plain(
     columns = {}
     changed = set()
     for name in set(SCHEMA.names) - set(keys):
-        # repr: NaN is NaN, None is no text, and 1 is not 1.0.
-        unlike = [i for i, row in pairs.iterrows() if repr(row[f"{name}_x"]) != repr(row[f"{name}_y"])]
+        cells = zip(pairs.index, pairs[f"{name}_x"], pairs[f"{name}_y"], strict=True)
+        unlike = [i for i, one, other in cells if one != other and (one == one or other == other)]  # NaN is NaN
         changed.update(unlike)
         if unlike:
             columns[name] = len(unlike)

@@ -5,6 +5,7 @@ network stays in the cache. Remotes and cache are those of today's configuration
 outputs were pushed to later.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,18 +130,17 @@ class State:
         return here or Path(self._repo.cache.local.oid_to_path(out.md5)).exists()
 
     def _build(self, path: str) -> str:
-        command = f"dvc repro {self.outs[path].stage}"
+        command = shlex.join(["dvc", "repro", self.outs[path].stage])
         if self.commit is None:
             return command
-        return (
-            f"dvc exp apply {self.name} && {command}" if self.experiment else f"git checkout {self.name} && {command}"
-        )
+        there = ["dvc", "exp", "apply"] if self.experiment else ["git", "checkout"]
+        return f"{shlex.join([*there, self.name])} && {command}"
 
     def _fetch(self, paths: list[str]) -> str:
         if self.experiment:
-            return f"dvc exp pull GIT_REMOTE {self.name}"
-        command = "dvc pull" if self.commit is None else "dvc fetch --all-commits"
-        return command if len(paths) > NAMED else " ".join([command, *paths])
+            return shlex.join(["dvc", "exp", "pull", "GIT_REMOTE", self.name])
+        command = ["dvc", "pull"] if self.commit is None else ["dvc", "fetch", "--all-commits"]
+        return shlex.join(command if len(paths) > NAMED else command + paths)
 
     def _outs(self) -> Iterator[Out]:
         repo = self._repo

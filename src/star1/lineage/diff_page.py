@@ -14,9 +14,9 @@ SHOWN = 200  # entries of a section: flips with both replies, questions, outputs
 
 def page(found: Diff) -> str:
     """Return the page of a difference. Sections longer than SHOWN say so."""
-    here = Path(__file__).parent
+    folder = Path(display.__file__).parent  # with the report's own style and macros
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(here),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         finalize=display.visible,
         undefined=jinja2.StrictUndefined,
@@ -29,7 +29,7 @@ def page(found: Diff) -> str:
     moved = found.selected or {"came": [], "went": []}
     parts = (found.missing, found.notes, found.params, found.texts, lines, moved["came"], moved["went"])
     return environment.get_template("diff.html").render(
-        css=Markup((here / "page.css").read_text(encoding="utf-8")),
+        css=Markup((folder / "page.css").read_text(encoding="utf-8")),
         found=found,
         tables=lines,
         same=len(found.same) + sum(map(digest.unmoved, found.tables)),
