@@ -171,13 +171,13 @@ def test_unbuilt_and_unpulled_outputs_are_named_with_the_command(
     assert {entry.command for entry in diff("fewer", "workspace").missing if entry.state == "fewer"} == {
         "dvc exp pull GIT_REMOTE fewer"
     }
-    monkeypatched_main(["diff", "one"])
+    run_command(["diff", "one"])
     printed = capsys.readouterr().out
     assert "    dvc fetch --all-commits" in printed.splitlines()
     assert "Traceback" not in printed
 
 
-def monkeypatched_main(arguments: list[str]) -> None:
+def run_command(arguments: list[str]) -> None:
     """Run the command line on these arguments."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr("sys.argv", ["star1", *arguments])

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 SHORT = 7  # digits of a commit
-NAMED = 3  # paths that a command names before it asks for everything
+NOT_BUILT = "not built"
+NAMED = 3  # paths or stages that a command names; it asks for everything if there are more
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class State:
         """Return a file of Git's or an output's content; None, and a line in `missing`, if it is not to be had."""
         out = self.outs.get(path)
         if out is not None and out.md5 is None:
-            self._problems[path] = "not built"
+            self._problems[path] = NOT_BUILT
             return None
         if out is not None and self._unanswered and not self._at_hand(out):
             self._problems[path] = self._unanswered  # another try would wait as long again
@@ -118,10 +119,12 @@ class State:
 
     def missing(self) -> list[Missing]:
         """Return what could not be read so far, with the command that brings it."""
-        fetched = [path for path, problem in self._problems.items() if problem != "not built"]
+        unbuilt = [path for path, problem in self._problems.items() if problem == NOT_BUILT]
+        absent = [path for path, problem in self._problems.items() if problem != NOT_BUILT]
+        build, fetch = self._build(unbuilt), self._fetch(absent)
         return [
-            Missing(self.name, path, problem, self._build(path) if problem == "not built" else self._fetch(fetched))
-            for path, problem in self._problems.items()
+            Missing(self.name, path, said, build if said == NOT_BUILT else fetch)
+            for path, said in self._problems.items()
         ]
 
     def _at_hand(self, out: Out) -> bool:
@@ -129,8 +132,9 @@ class State:
         here = self.commit is None and Path(self._repo.root_dir, out.path).exists()
         return here or Path(self._repo.cache.local.oid_to_path(out.md5)).exists()
 
-    def _build(self, path: str) -> str:
-        command = shlex.join(["dvc", "repro", self.outs[path].stage])
+    def _build(self, paths: list[str]) -> str:
+        stages = list(dict.fromkeys(self.outs[path].stage for path in paths))
+        command = shlex.join(["dvc", "repro", *(stages if len(stages) <= NAMED else [])])
         if self.commit is None:
             return command
         there = ["dvc", "exp", "apply"] if self.experiment else ["git", "checkout"]
