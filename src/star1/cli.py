@@ -61,6 +61,36 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
 
 @app.command()
+def diff(
+    old: Annotated[
+        str, typer.Argument(metavar="[A]", help="A commit, branch, tag or experiment, or `workspace`.")
+    ] = "HEAD",
+    new: Annotated[str, typer.Argument(metavar="[B]", help="What it is compared with.")] = "workspace",
+    html: Annotated[Path | None, typer.Option(help="Write a page with everything that fits one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything, for machines.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Print a short comment for a pull request.")] = False,
+) -> None:
+    """Say what moved between two states, without a checkout: rows, STAR-1's questions, texts, params, verdicts."""
+    import json
+
+    from star1.lineage import diff, diff_markdown, diff_text
+
+    if as_json and as_markdown:
+        raise UserError("diff: --json or --md, not both.")
+    found = diff.diff(old, new)
+    if html is not None:
+        from star1.artifacts import write_text
+        from star1.lineage.diff_page import page
+
+        write_text(html, page(found))
+    if as_json:
+        typer.echo(json.dumps(diff.as_json(found), ensure_ascii=False, default=str))
+    else:
+        lines = diff_markdown.markdown(found) if as_markdown else diff_text.text(found)
+        typer.echo("\n".join(lines))
+
+
+@app.command()
 def estimate(
     stages: Annotated[
         list[str] | None, typer.Argument(help="Stages that ask a model, all of them if none; or train.")

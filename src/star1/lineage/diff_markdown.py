@@ -1,0 +1,98 @@
+"""A difference as a short Markdown comment: counts and figures, no text of a question or a reply."""
+
+import re
+from collections.abc import Iterator
+
+from star1.lineage import digest
+from star1.lineage.diff import Diff
+from star1.report.display import MINUS, NOTHING, number, signed, visible
+
+SHOWN = 15  # lines of a table
+LONG = 80  # characters of a value
+
+
+def markdown(found: Diff) -> Iterator[str]:
+    """Yield the lines of the comment. What comes from data stands in code, where it can be no markup and no mention."""
+    yield f"### STAR-1: {code(found.old)} → {code(found.new)}"
+    sections = [list(section(found)) for section in (_missing, _inputs, _tables, _selected, _benchmarks)]
+    for section in sections:
+        if section:
+            yield ""
+            yield from section
+    if not any(sections):
+        yield ""
+        yield "Nothing differs."
+
+
+def code(value: object, longest: int = LONG) -> str:
+    """Return a value as inline code for a table's cell, cut to `longest` characters."""
+    text = re.sub(r"\s+", " ", str(visible(str(value)[: longest * 2]))).replace("`", "'").strip() or " "
+    cut = f"{text[:longest]}…" if len(text) > longest else text
+    return "`" + cut.replace("|", r"\|") + "`"  # a table's cell ends at a bar, in code too
+
+
+def _rest(total: int) -> Iterator[str]:
+    if total > SHOWN:
+        yield ""
+        yield f"and {total - SHOWN:,} more"
+
+
+def _missing(found: Diff) -> Iterator[str]:
+    commands: dict[tuple[str, str, str], int] = {}
+    for entry in found.missing:
+        key = (entry.state, entry.problem, entry.command)
+        commands[key] = commands.get(key, 0) + 1
+    for (state, problem, command), count in list(commands.items())[:SHOWN]:
+        yield f"- {count:,} of {code(state)} not compared, {code(problem)}: {code(command, 500)}"
+    yield from (f"- {code(note)}" for note in found.notes[:SHOWN])
+
+
+def _inputs(found: Diff) -> Iterator[str]:
+    if found.params or found.texts:
+        yield "| params, policies, prompts | |"
+        yield "|---|---|"
+        rows = [(entry["name"], digest.param(entry)) for entry in found.params]
+        for entry in found.texts:
+            signs = [line[:1] for line in entry["diff"]]
+            rows.append((entry["path"], f"{entry['change']}, +{signs.count('+')} {MINUS}{signs.count('-')} lines"))
+        for name, change in rows[:SHOWN]:
+            yield f"| {code(name)} | {code(change)} |"
+        yield from _rest(len(rows))
+
+
+def _tables(found: Diff) -> Iterator[str]:
+    lines = digest.by_artifact(found.tables)
+    if lines:
+        yield "| table | rows | added | removed | changed |"
+        yield "|---|--:|--:|--:|--:|"
+        for line in lines:
+            moved = f"+{line.added:,} | {MINUS}{line.removed:,} | {line.changed:,}"
+            yield f"| {code(line.name)} | {digest.rows_text(line.rows)} | {moved} |"
+
+
+def _selected(found: Diff) -> Iterator[str]:
+    moved = found.selected
+    if moved is None or not (moved["came"] or moved["went"]):
+        return
+    yield f"**Questions of STAR-1**: {len(moved['came']):,} came, {len(moved['went']):,} went."
+    yield ""
+    for kind, lack, sign in (("came", found.old, "+"), ("went", found.new, MINUS)):
+        for reason, count in digest.reasons(moved[kind])[:SHOWN]:
+            yield f"- {sign}{count:,}, not in {code(lack)}: {code(reason)}"
+
+
+def _benchmarks(found: Diff) -> Iterator[str]:
+    if not found.benchmarks:
+        return
+    yield "| model | benchmark | prompts | old | new | change (95 %) | gained | lost |"
+    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    for entry in digest.ranked(found.benchmarks)[:SHOWN]:
+        start = f"| {code(entry['model'])} | {code(entry['benchmark'])} | {entry['prompts']:,} |"
+        change, kinds = entry["change"], f"{entry['gained']:,} | {entry['lost']:,} |"
+        if change is None:
+            yield f"{start} {NOTHING} | {NOTHING} | {code(entry['problem'])} | {kinds}"
+            continue
+        figure = f"**{signed(change['value'])}**" if digest.beyond_chance(entry) else signed(change["value"])
+        interval = f"{figure} ({signed(change['low'])} to {signed(change['high'])})"
+        yield f"{start} {number(entry['old']['value'])} | {number(entry['new']['value'])} | {interval} | {kinds}"
+    yield from _rest(len(found.benchmarks))
