@@ -140,7 +140,7 @@ def words_only() -> Any:
     [
         (changed("r1", chat_template=None), "no chat template"),
         (changed("r1", chat_template="{{ raise_exception('a system\nturn first') }}"), "refuses .*a system turn first"),
-        (changed("r1", chat_template="{% if %}"), "refuses a user's turn"),
+        (changed("r1", chat_template="{% if %}"), "refuses the turns user"),
         (changed("r1", eos_token=None), "no end-of-sequence token"),
         (words_only(), r"cannot write the response of row 2, which comes back as 'So \[unk\] \.'"),
     ],

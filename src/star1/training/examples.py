@@ -31,6 +31,14 @@ def response_text(thinking: str, answer: str) -> str:
 def prompt_text(tokenizer: Any, question: str) -> str:
     """Render the user's turn and the opening of the assistant's with the model's own chat template.
 
+    As `template_text`, which renders any turns.
+    """
+    return template_text(tokenizer, [{"role": "user", "content": question}])
+
+
+def template_text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """Render turns (role and content) and the opening of the assistant's with the model's own chat template.
+
     The text begins with the beginning-of-sequence token, once, if the template writes it or the tokenizer puts it
     before every text: encode it with add_special_tokens=False. Raises UserError if there is no template, or if it
     refuses.
@@ -38,16 +46,13 @@ def prompt_text(tokenizer: Any, question: str) -> str:
     from jinja2 import TemplateError
 
     if not tokenizer.chat_template:
-        raise UserError(
-            f"{tokenizer.name_or_path}: its tokenizer has no chat template; choose a chat model as the base."
-        )
+        raise UserError(f"{tokenizer.name_or_path}: its tokenizer has no chat template; choose a chat model.")
     try:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
-        )
+        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     except TemplateError as error:
+        turns = ", ".join(message["role"] for message in messages)
         why = " ".join(str(error).split())
-        raise UserError(f"{tokenizer.name_or_path}: its chat template refuses a user's turn: {why}") from None
+        raise UserError(f"{tokenizer.name_or_path}: its chat template refuses the turns {turns}: {why}") from None
     # Llama's template writes the token and its tokenizer adds it too; others do one of the two, Qwen's neither.
     start = tokenizer.bos_token
     if start and not text.startswith(start) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
