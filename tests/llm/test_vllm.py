@@ -19,11 +19,8 @@ import psutil
 import pytest
 
 from star1.errors import UserError
-from star1.llm.client import Unanswered
-from star1.llm.endpoints import vllm
 from star1.llm.endpoints.rendering import prompt_ids
 from star1.llm.endpoints.vllm import connect
-from star1.llm.endpoints.vllm_server import cause, command
 from star1.llm.identity import model_identity
 from star1.llm.requests import Request
 from tests.imports import ROOT
@@ -34,6 +31,21 @@ with_vllm = pytest.mark.skipif(not PYTHON.exists(), reason="no vLLM here: make v
 FLAGS = {"dtype": "float32", "enforce-eager": True, "max-num-seqs": 8, "kv-cache-memory-bytes": 2**26}
 GREEDY = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.2, "max_tokens": 20}
 pytestmark = pytest.mark.xdist_group("vllm")  # one server at a time: two cores are too few for two
+
+
+def living_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those that still run after that time; the others may be zombies where nobody reaps orphans."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    deadline = time.monotonic() + seconds
+    while (left := [each for each in processes if runs(each)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 def sending(**flags: Any) -> Any:
@@ -116,11 +128,11 @@ def test_a_reply_is_the_greedy_one_up_to_any_end_of_the_model(model: Path, ask: 
 
 @with_vllm
 def test_a_seed_decides_the_reply_and_special_tokens_are_kept(ask: Ask) -> None:
-    drawn = [request("Tell me.", temperature=2.0, repetition_penalty=1.0, max_tokens=60, seed=s) for s in range(6)]
+    drawn = [request("Tell me.", temperature=2.0, repetition_penalty=1.0, max_tokens=300, seed=s) for s in range(6)]
     together = [text(reply) for reply in ask(*drawn)]
     assert [text(ask(each)[0]) for each in drawn] == together
     assert len(set(together)) == len(together)
-    assert any("<|user|>" in each or "<|assistant|>" in each for each in together)
+    assert all(tag in "".join(together) for tag in ("<|pad|>", "<|user|>", "<|assistant|>", "<think>"))
 
 
 @with_vllm
@@ -142,7 +154,7 @@ def test_a_killed_server_ends_the_stage_and_leaves_no_process(ask: Ask) -> None:
     server.kill()
     with pytest.raises(UserError, match=r"\Aguard: the vLLM server ended while it was asked \(exit status 137\): .*"):
         ask(request("Who?"))
-    assert psutil.wait_procs([supervisor, *family], timeout=5)[1] == []
+    assert living_after(5, [supervisor, *family]) == []
 
 
 PARENT = """
@@ -170,9 +182,7 @@ def test_no_process_is_left_after_the_stage_was_killed(model: Path, tmp_path: Pa
         family = psutil.Process(stage.pid).children(recursive=True)
         assert len(family) >= 4  # the supervisor, the API server, EngineCore, a worker
         stage.send_signal(signal.SIGKILL)
-        began = time.monotonic()
-    assert psutil.wait_procs(family, timeout=5)[1] == []
-    assert time.monotonic() - began < 5
+    assert living_after(5, family) == []
 
 
 def start(model: str, **flags: Any) -> None:

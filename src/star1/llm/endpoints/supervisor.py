@@ -19,7 +19,7 @@ import psutil
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of <sys/prctl.h>
 POLL_S = 0.2
-GRACE_S, ORPHANED_GRACE_S = 30.0, 3.0  # from SIGTERM to SIGKILL; vLLM takes 1 to 2 s on a CPU
+GRACE_S, ORPHANED_GRACE_S = 30.0, 2.0  # from SIGTERM to SIGKILL; vLLM takes 1 to 2 s on a CPU
 KILLED_S = 10.0  # until processes are given up that not even SIGKILL ends, those in a driver's call
 
 

