@@ -153,8 +153,8 @@ async def _ready(role: str, url: str, process: subprocess.Popen[bytes], log: Pat
 
 def _ended(role: str, process: subprocess.Popen[bytes], log: Path, what: str) -> UserError:
     return UserError(
-        f"{role}: the vLLM server {what} (exit status {process.returncode}): {cause(log)}; the log is {log}, and the "
-        f"server's settings are sending.{role}.vllm."
+        f"{role}: the vLLM server {what} (exit status {process.returncode}); check sending.{role}.vllm. Its log {log} "
+        f"says: {cause(log)}"
     )
 
 
