@@ -61,7 +61,7 @@ def requests(arm: str, repeat: int, args: argparse.Namespace) -> list[Request]:
     ]
 
 
-def offline(args: argparse.Namespace, tokenizer: Any) -> tuple[float, list[Round]]:
+def offline(args: argparse.Namespace, folder: Path, tokenizer: Any) -> tuple[float, list[Round]]:
     """Run the offline class in a process of its own; return the seconds of its start, and the rounds."""
     asked = [requests("offline", repeat, args) for repeat in range(args.repeats + 1)]
     sampling = {name: asked[0][0].body[name] for name in ("temperature", "top_p", "repetition_penalty", "max_tokens")}
@@ -70,16 +70,17 @@ def offline(args: argparse.Namespace, tokenizer: Any) -> tuple[float, list[Round
         "rounds": [[prompt_ids(tokenizer, each.body["messages"]) for each in round] for round in asked],
         "sampling": sampling,
     }
-    done = subprocess.run(
-        [args.python, str(ROOT / "benchmarks/vllm_offline.py")],
+    out = folder / "offline.json"
+    subprocess.run(
+        [args.python, str(ROOT / "benchmarks/vllm_offline.py"), str(out)],
         input=json.dumps(given),
         env=vllm_server.environment(args.model),
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=None if args.verbose else subprocess.DEVNULL,
         text=True,
         check=True,
     )
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(out.read_text())
     rounds = [Round(each["seconds"], 0.0, sum(map(len, each["tokens"]))) for each in found["rounds"]]
     return found["start_s"], rounds[1:]
 
@@ -167,7 +168,7 @@ def main() -> None:
             args.model = f"{folder}/tiny"
             tiny_model.write(Path(args.model))
         tokenizer = vllm.load_tokenizer(ROLE, args.model)  # its import is not counted to the server's start
-        start, rounds = offline(args, tokenizer)
+        start, rounds = offline(args, Path(folder), tokenizer)
         server_start, ours = asyncio.run(served(args, Path(folder)))
         report({"offline": start, "server": server_start}, {"offline": rounds, **ours}, args)
 

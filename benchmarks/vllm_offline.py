@@ -1,12 +1,13 @@
 """vLLM's offline LLM class on prompts of token ids; run by evaluation.py with the interpreter that has vLLM.
 
 Standard input: {"words": options of the engine, "rounds": [[token ids, ...], ...], "sampling": of SamplingParams}.
-The last line of standard output: {"start_s": ..., "rounds": [{"seconds": ..., "tokens": [[...], ...]}, ...]}.
+The file that the argument names gets {"start_s": ..., "rounds": [{"seconds": ..., "tokens": [[...], ...]}, ...]}.
 """
 
 import json
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
         outputs = engine.generate([{"prompt_token_ids": ids} for ids in prompts], sampling, use_tqdm=False)
         seconds = time.perf_counter() - began
         rounds.append({"seconds": seconds, "tokens": [list(output.outputs[0].token_ids) for output in outputs]})
-    print(json.dumps({"start_s": started, "rounds": rounds}))
+    Path(sys.argv[1]).write_text(json.dumps({"start_s": started, "rounds": rounds}))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import httpx2
 from star1.errors import UserError
 from star1.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, OF_THE_ROW, Unanswered
 from star1.llm.endpoints.rendering import prompt_ids, reply_text
-from star1.llm.endpoints.vllm_server import Server, Settings, serve
+from star1.llm.endpoints.vllm_server import KEPT_S, Server, Settings, serve
 from star1.llm.requests import Request
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def connect(
     """
     tokenizer = load_tokenizer(role, teacher.model)
     prompt_ids(tokenizer, [{"role": "user", "content": ""}])  # without a template it is no use to start a server
-    limits = httpx2.Limits(max_connections=sending.concurrency, keepalive_expiry=2.0)  # the server closes after 5 s
+    limits = httpx2.Limits(max_connections=sending.concurrency, keepalive_expiry=KEPT_S / 2)
     async with (
         serve(role, teacher.model, sending.vllm) as server,
         # trust_env: a proxy of the environment is not for this machine.
@@ -120,8 +120,8 @@ async def _send(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]
             problem = f"the vLLM server answered {answer.status_code}: {answer.text[:200]}"
         except TimeoutError:
             problem = f"no reply within {sending.timeout_s:g} s"
-        except httpx2.TransportError:
-            problem = "the connection to the vLLM server failed"
+        except httpx2.TransportError as error:
+            problem = f"the connection to the vLLM server failed ({error!r})"
         except (json.JSONDecodeError, LookupError, TypeError):
             problem = "the vLLM server's reply was no completion"
         # At least as long as it takes to see that the server has ended.

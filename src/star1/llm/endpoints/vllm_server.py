@@ -24,6 +24,7 @@ Flag = str | int | float | bool
 HOST = "127.0.0.1"
 READY_S = 30 * 60  # to load the weights of a large model from a slow disk and to compile it
 POLL_S = 0.25
+KEPT_S = 3600  # an idle connection
 # What the endpoint decides itself; the server would take the last of two.
 OURS = ("model", "revision", "tokenizer-revision", "served-model-name", "generation-config", "host", "port", "uds")
 TAIL = 300  # lines of a log in which the cause of an end is looked for
@@ -93,7 +94,13 @@ def environment(model: str) -> dict[str, str]:
     variables |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "DO_NOT_TRACK": "1"}
     if Path(model).is_dir():
         variables["HF_HUB_OFFLINE"] = "1"
-    return {"VLLM_LOGGING_LEVEL": "WARNING", "VLLM_ENGINE_READY_TIMEOUT_S": str(READY_S)} | variables
+    defaults = {
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(READY_S),
+        # Of 5 s, the default, a busy client notices the end too late: about one request in 1,000 met a reset connection.
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(KEPT_S),
+    }
+    return defaults | variables
 
 
 @asynccontextmanager
