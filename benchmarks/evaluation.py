@@ -25,6 +25,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -41,7 +43,7 @@ Send = Callable[[Request], Awaitable[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Round:
-    """One pass of an arm over its prompts: seconds, CPU seconds of this process, tokens of the replies."""
+    """One pass of an arm over its prompts: seconds, CPU seconds of all processes, tokens of the replies."""
 
     seconds: float
     cpu: float
@@ -81,8 +83,14 @@ def offline(args: argparse.Namespace, folder: Path, tokenizer: Any) -> tuple[flo
         check=True,
     )
     found = json.loads(out.read_text())
-    rounds = [Round(each["seconds"], 0.0, sum(map(len, each["tokens"]))) for each in found["rounds"]]
+    rounds = [Round(each["seconds"], each["cpu"], sum(map(len, each["tokens"]))) for each in found["rounds"]]
     return found["start_s"], rounds[1:]
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of all below it."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in family)
 
 
 async def ask_all(send: Send, asked: list[Request], concurrency: int) -> Round:
@@ -97,9 +105,9 @@ async def ask_all(send: Send, asked: list[Request], concurrency: int) -> Round:
                 raise SystemExit(f"a request failed: {reply['error']}")
             tokens += reply["usage"]["completion_tokens"]
 
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu = time.perf_counter(), cpu_seconds()
     await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return Round(time.perf_counter() - began, time.process_time() - cpu, tokens)
+    return Round(time.perf_counter() - began, cpu_seconds() - cpu, tokens)
 
 
 async def served(args: argparse.Namespace, home: Path) -> tuple[float, dict[str, list[Round]]]:
@@ -136,10 +144,9 @@ def report(starts: dict[str, float], rounds: dict[str, list[Round]], args: argpa
     for arm, each in rounds.items():
         speeds = [round.speed for round in each]
         cpu = statistics.median(round.cpu for round in each) / args.prompts * 1000
-        ours = f"; {cpu:.1f} ms of CPU a request in this process" if arm != "offline" else ""
         print(
             f"{arm:8} {statistics.median(speeds):,.0f} tokens/s (median; {', '.join(f'{s:,.0f}' for s in speeds)}), "
-            f"{statistics.median(speeds) / rival:.2f} of offline{ours}"
+            f"{statistics.median(speeds) / rival:.2f} of offline; {cpu:.1f} ms of CPU a request"
         )
 
 

@@ -97,7 +97,7 @@ def environment(model: str) -> dict[str, str]:
     defaults = {
         "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_ENGINE_READY_TIMEOUT_S": str(READY_S),
-        # Of 5 s, the default, a busy client notices the end too late: about one request in 1,000 met a reset connection.
+        # The default of 5 s: a busy client notices the end too late, and one request in about 1,000 is lost.
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(KEPT_S),
     }
     return defaults | variables
