@@ -22,13 +22,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from star1.bases.miniature.corpus import examples  # noqa: E402
+from star1.bases.miniature.pretraining import build_model  # noqa: E402
+from star1.bases.miniature.tokenizer import train_tokenizer  # noqa: E402
 from star1.llm.endpoints import decoding  # noqa: E402
 from star1.llm.endpoints.rendering import prompt_ids  # noqa: E402
 from star1.llm.endpoints.transformers import connect  # noqa: E402
 from star1.llm.requests import Request  # noqa: E402
-from star1.miniature.corpus import examples  # noqa: E402
-from star1.miniature.pretraining import build_model  # noqa: E402
-from star1.miniature.tokenizer import train_tokenizer  # noqa: E402
 from star1.params import load  # noqa: E402
 
 PROMPTS, IN_FLIGHT, NEW_TOKENS, RIVAL_ROWS = 976, 512, 96, 128

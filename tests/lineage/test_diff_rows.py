@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from star1.evaluation import tasks
-from star1.evaluation.statistics import paired_change, proportion
+from star1.evaluation.intervals import paired_change, proportion
 from star1.lineage import flips
 from star1.lineage.tables import compare
 from tests.lineage.repositories import reply, table

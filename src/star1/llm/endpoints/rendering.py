@@ -1,4 +1,4 @@
-"""Token ids of a conversation for a model on this machine."""
+"""Token ids of a conversation for a model on this machine, and the text of its reply."""
 
 from typing import Any
 
@@ -16,3 +16,9 @@ def prompt_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
+
+
+def reply_text(tokenizer: Any, ids: list[int]) -> str:
+    """Return the text of a reply's token ids. Special tokens stay, since the tags of a thought may be among them."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return text
