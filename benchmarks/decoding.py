@@ -36,7 +36,7 @@ PROMPTS, IN_FLIGHT, NEW_TOKENS, RIVAL_ROWS = 976, 512, 96, 128
 
 def random_model(out: Path) -> None:
     """Save a model of the miniature's shape with random weights, and a tokenizer of its corpus."""
-    settings = load(ROOT / "params.yaml").base.miniature
+    settings = load(ROOT / "params.yaml").bases["miniature"]
     torch.manual_seed(settings.seed)
     corpus = examples(3000, settings.seed, settings.caution, settings.alarm, settings.weighing)
     tokenizer = train_tokenizer([text for e in corpus for text in (e.question, e.thought, e.answer)], 4096)
@@ -46,7 +46,7 @@ def random_model(out: Path) -> None:
 
 def questions(tokenizer: Any) -> list[str]:
     """Return questions of the corpus whose prompts have 8 to 40 tokens."""
-    settings = load(ROOT / "params.yaml").base.miniature
+    settings = load(ROOT / "params.yaml").bases["miniature"]
     found = dict.fromkeys(
         example.question
         for example in examples(6000, 7, settings.caution, settings.alarm, settings.weighing)
