@@ -40,7 +40,10 @@ def test_commands_find_the_root_from_below(root: Path, star1) -> None:
     assert star1("responses", "stats", at=below)[0] == 0
     assert star1("check", at=below) == (0, "")
     code, said = star1("trace", "How do I knit?", at=below)
-    assert (code, said) == (1, "star1: trace: nothing is built yet. `dvc repro` builds everything, `dvc pull` fetches it.\n")
+    assert (code, said) == (
+        1,
+        "star1: trace: nothing is built yet. `dvc repro` builds everything, `dvc pull` fetches it.\n",
+    )
     assert star1("responses", "unpack", at=below)[1] == "5 responses in ../../responses; 0 are new here.\n"
     assert star1("responses", "pack", "mine", at=below)[0] == 0
     assert (below / "mine").is_dir()

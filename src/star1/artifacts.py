@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from star1.errors import UserError
 
 SAFETY_CRITERIA = ("Content_Safety_Compliance", "Relevancy_and_No_Redundant_Content", "Accuracy_of_Thinking_Process")
+MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 OTHER = "Other"  # the category of what fits none; it has no policy
 BENIGN_CRITERIA = ("Content_Safety_Compliance", "Quality_of_Thinking_Process", "Compliance_Degree")
 
@@ -161,7 +162,10 @@ def read_arrow(path: Path, columns: list[str] | None = None, row_id: str | None 
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. `dvc repro` builds it, `dvc pull` fetches it.") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a whole parquet file ({error}). Restore it with `dvc checkout {path}`.") from None
+        raise UserError(
+            f"{path}: not a whole parquet file ({error}). "
+            f"`dvc checkout --force {path}` restores it, `dvc repro` builds it anew."
+        ) from None
 
 
 def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS spending (pid INTEGER, started REAL, usd REAL NOT NUL
 # Keys a query. Few, so that the objects made of its replies die young: at 500 of them Python's collector of cycles
 # took a quarter of the time that remembered rows take, going through all modules over and over.
 AT_ONCE = 32
+MOST_TOKENS = 10**9  # of one call: above it, a count is no count, and a sum of many would not fit SQLite's 64 bits
 
 
 @dataclass(frozen=True)
@@ -270,10 +271,10 @@ def remembered(request: Request, reply: dict[str, Any], stage: str = "") -> Reme
 
 
 def tokens(reply: dict[str, Any]) -> tuple[int, int]:
-    """Return the tokens of prompt and reply that a reply says it took; 0 where it does not say."""
+    """Return the tokens of prompt and reply that a reply says it took; 0 where it says nothing, or no such number."""
     usage = reply.get("usage")
     values = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
-    prompt, answer = (value if isinstance(value, int) and value > 0 else 0 for value in values)
+    prompt, answer = (value if type(value) is int and 0 < value <= MOST_TOKENS else 0 for value in values)
     return prompt, answer
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from star1.llm.parsing import UnusableReply
+from star1.llm.parsing import UnusableReply, raw_text
 from star1.llm.requests import Messages, Request, request
 from star1.prompts import ask
 
@@ -48,7 +48,7 @@ class Talk(Generic[T]):
             self.value = self._parse(reply)
             return True
         except UnusableReply as problem:
-            text = reply["choices"][0]["message"].get("content") if "choices" in reply else None
+            text = raw_text(reply)
             if self.attempt > self._repairs or not problem.repairable:
                 self.failure = Failure(str(problem), self.attempt, text)
                 return True

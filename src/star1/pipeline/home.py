@@ -15,7 +15,9 @@ def repository() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return Path(os.path.relpath(folder, here))
-    raise UserError(f"{here}: no dvc.yaml and params.yaml here or in a folder above; run the command in the repository.")
+    raise UserError(
+        f"{here}: no dvc.yaml and params.yaml here or in a folder above; run the command in the repository."
+    )
 
 
 def home() -> Path:
