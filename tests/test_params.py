@@ -30,7 +30,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy; allowed are Harassment/"),
         ("deduplicate.tfidf_threshold", 1.5, "deduplicate.tfidf_threshold: Input should be less than or equal to 1"),
         ("base.source", "moon", "base.source: Input should be 'miniature' or 'hub' (it is 'moon')"),
-        ("sources.ALERT.path", "data/mirror/absent.csv", "sources.ALERT.path: data/mirror/absent.csv does not exist"),
+        ("sources.ALERT.path", "data/mirror/absent.csv", "neither git nor DVC keeps data/mirror/absent.csv"),
         ("sources.ALERT.reader", "xml", "sources.ALERT.reader: Input should be 'csv'"),
         ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than or equal to 1"),
         ("train.launch", "warp", "train.launch: there is no configs/warp.yaml"),

@@ -246,7 +246,7 @@ def load(path: Path) -> Params:
 
 
 def check(raw: dict[str, Any], path: Path) -> Params:
-    """Check raw params against the models, the policies that exist and the files that sources name."""
+    """Check raw params against the models, the policies that exist and the way of launching."""
     from star1.policies import names as policy_names
 
     try:
@@ -259,10 +259,6 @@ def check(raw: dict[str, Any], path: Path) -> Params:
         if category not in known:
             raise UserError(f"{path}: categories: {category!r} has no policy; allowed are {', '.join(known)}")
     root = path.resolve().parent
-    for section in ("sources", "benchmarks"):
-        for name, entry in getattr(params, section).items():
-            if not (root / entry.path).exists():
-                raise UserError(f"{path}: {section}.{name}.path: {entry.path} does not exist; name an existing file.")
     try:
         check_world(read_launch(root / f"configs/{params.train.launch}.yaml"), params.train.batch)
     except UserError as error:

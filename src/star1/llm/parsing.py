@@ -33,7 +33,7 @@ class Thought:
 
 
 def _encodable(text: str) -> str:
-    """Return `text` with halves of surrogate pairs written out: UTF-8, and so parquet and JSON, has no bytes for them."""
+    """Return `text` with each half of a surrogate pair written out: UTF-8, and so parquet, has no bytes for it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

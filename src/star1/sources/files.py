@@ -50,12 +50,17 @@ def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
     return [(f"{path.relative_to(common).as_posix()}:", path) for path in paths]
 
 
+def mirror(entry: Entry, root: Path) -> Path:
+    """Return the entry's folder of copies, in the main repository: the one of `dvc exp run --temp` has no mirror."""
+    return Path(os.environ.get("DVC_ROOT") or root) / entry.path
+
+
 def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
     parts = urllib.parse.urlsplit(url)
     place = Path(
         parts.netloc.replace(":", "_"), *(part for part in parts.path.split("/") if part not in ("", ".", ".."))
     )
-    mirrored = root / entry.path / place
+    mirrored = mirror(entry, root) / place
     if mirrored.is_file():
         return mirrored
     # Not into the mirror: that folder is an input of the stage, and a stage must not write its inputs.
