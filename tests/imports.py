@@ -27,6 +27,7 @@ PLUMBING = {
     "src/star1/llm/pace.py",
     "src/star1/llm/sending.py",
     "src/star1/llm/store.py",
+    "src/star1/llm/tokens.py",
 }
 
 

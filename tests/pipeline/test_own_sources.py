@@ -50,4 +50,4 @@ def test_own_sources_reach_a_clone_and_an_experiment(tmp_path: Path) -> None:
     for command in ("check", "trace knit", "estimate", "responses stats"):
         run(clone, "star1", *command.split())
     told = run(clone, "dvc", "repro", "collect@mine", ok=False)
-    assert "missing data 'source': data/own/mine.csv" in told and "Traceback" not in told
+    assert "data/own/mine.csv" in told and "Traceback" not in told

@@ -219,7 +219,7 @@ async def _fetched(sender: "Sender", client: openai.AsyncOpenAI, batch: Any, nam
                     requests.seek(places[row["custom_id"]])
                     request = batch_files.request_of(sender.role, requests.readline(), row["custom_id"])
                     if request is not None:
-                        await sender.budget.pay(0.0, reply)
+                        await sender.budget.pay(0.0, reply, request)
                         sender.keep(request, reply)
                         got += 1
     if batch.status == "failed":

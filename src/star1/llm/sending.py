@@ -149,7 +149,7 @@ class Sender:
             except Unanswered as problem:
                 reply = {"error": {"status": None, "code": None, "message": str(problem)}}
             finally:
-                await self.budget.pay(reserved, reply)
+                await self.budget.pay(reserved, reply, request)
             self.keep(request, reply)
         finally:
             if reply is None or "choices" not in reply:

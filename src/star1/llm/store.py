@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 
 from star1.errors import UserError
 from star1.llm.requests import Request
+from star1.llm.tokens import tokens
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -37,7 +38,6 @@ CREATE TABLE IF NOT EXISTS spending (pid INTEGER, started REAL, usd REAL NOT NUL
 # Keys a query. Few, so that the objects made of its replies die young: at 500 of them Python's collector of cycles
 # took a quarter of the time that remembered rows take, going through all modules over and over.
 AT_ONCE = 32
-MOST_TOKENS = 10**9  # of one call: above it, a count is no count, and a sum of many would not fit SQLite's 64 bits
 
 
 @dataclass(frozen=True)
@@ -265,17 +265,9 @@ def _values(row: Remembered) -> tuple[Any, ...]:
 def remembered(request: Request, reply: dict[str, Any], stage: str = "") -> Remembered:
     """Return a request and its reply as the store keeps them."""
     body = {**request.body, "sample": request.sample, "keyed": request.keyed}
-    return Remembered(
-        request.key, request.role, body["model"], stage, request.chars, *tokens(reply), _packed(body), _packed(reply)
-    )
-
-
-def tokens(reply: dict[str, Any]) -> tuple[int, int]:
-    """Return the tokens of prompt and reply that a reply says it took; 0 where it says nothing, or no such number."""
-    usage = reply.get("usage")
-    values = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
-    prompt, answer = (value if type(value) is int and 0 < value <= MOST_TOKENS else 0 for value in values)
-    return prompt, answer
+    chars = request.chars
+    counted = tokens(reply, chars)
+    return Remembered(request.key, request.role, body["model"], stage, chars, *counted, _packed(body), _packed(reply))
 
 
 def _packed(value: dict[str, Any]) -> bytes:
