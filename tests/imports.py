@@ -24,7 +24,7 @@ PLUMBING = {
     "src/star1/llm/batch_files.py",
     "src/star1/llm/budget.py",
     "src/star1/llm/client.py",
-    "src/star1/llm/pace.py",
+    "src/star1/llm/rate_limiter.py",
     "src/star1/llm/sending.py",
     "src/star1/llm/store.py",
     "src/star1/llm/tokens.py",

@@ -78,3 +78,9 @@ def test_pack_before_the_tracked_archive_is_pulled(root: Path, star1) -> None:
         "star1: responses: responses.dvc names an archive that is not here; run `dvc pull responses.dvc` first.\n",
     )
     assert not (root / "responses").exists()
+
+
+def test_a_full_disk_is_told_in_a_line(star1) -> None:
+    code, said = star1("check", "--mark", "/dev/full")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "No space left on device; nothing half-written is left. Mend that and run again." in said

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from star1.errors import UserError
+from star1.errors import UserError, of_the_disk
 from star1.pipeline.home import home, repository
 
 if TYPE_CHECKING:
@@ -159,6 +159,9 @@ def main() -> None:
     """Run the command line; what the user can mend is told in a line, without a traceback."""
     try:
         app()
-    except UserError as error:
+    except (UserError, OSError) as problem:
+        error = of_the_disk(problem) if isinstance(problem, OSError) else problem
+        if error is None:
+            raise
         print(f"star1: {error}", file=sys.stderr)
         raise SystemExit(1) from None

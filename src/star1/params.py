@@ -75,6 +75,7 @@ class Sending(Section):
     budget_usd: Annotated[float, Field(gt=0)] | None
     retry_failures: bool
     batch_poll_s: Annotated[float, Field(gt=0)]
+    max_wait_s: Annotated[float, Field(gt=0)]
     classifier: Endpoint
     reasoner: Endpoint
     scorer: Endpoint

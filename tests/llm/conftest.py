@@ -28,7 +28,11 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultSer
 
 def sending(**changes: Any) -> Sending:
     """Return the repository's sending params with changes to the classifier's endpoint, or to all of sending."""
-    whole = {name: changes.pop(name) for name in ("budget_usd", "retry_failures", "batch_poll_s") if name in changes}
+    whole = {
+        name: changes.pop(name)
+        for name in ("budget_usd", "retry_failures", "batch_poll_s", "max_wait_s")
+        if name in changes
+    }
     endpoint = PARAMS.sending.classifier.model_copy(update={"key_variable": "TEST_KEY", **changes})
     return PARAMS.sending.model_copy(update={"classifier": endpoint, **whole})
 

@@ -14,7 +14,7 @@ import httpx2
 import openai
 
 from star1.errors import UserError
-from star1.llm.pace import Pace, retry_after
+from star1.llm.rate_limiter import RateLimiter, retry_after
 from star1.llm.requests import Request
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ def connect(role: str, teacher: "Teacher", endpoint: "Endpoint") -> openai.Async
         raise UserError(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
     limits = httpx2.Limits(max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency)
     http_client = openai.DefaultAsyncHttpxClient(limits=limits, timeout=endpoint.timeout_s)
-    # Retries are ours: the client's own would try an empty quota again, and hide from the pace that it was refused.
+    # Retries are ours: the client's own would try an empty quota again, and hide refusals from the rate limiter.
     return openai.AsyncOpenAI(api_key=key, base_url=teacher.base_url, max_retries=0, http_client=http_client)
 
 
-async def send(client: openai.AsyncOpenAI, request: Request, endpoint: "Endpoint", pace: Pace) -> dict[str, Any]:
+async def send(
+    client: openai.AsyncOpenAI, request: Request, endpoint: "Endpoint", limiter: RateLimiter
+) -> dict[str, Any]:
     """Send a request and return the whole reply as it came.
 
     A refusal of this very request (a content filter, a prompt that is too long) comes back as {"error": ...}: it is an
@@ -63,7 +65,7 @@ async def send(client: openai.AsyncOpenAI, request: Request, endpoint: "Endpoint
     """
     for attempt in range(endpoint.retries + 1):
         try:
-            await pace.turn(request)
+            await limiter.turn(request)
             async with asyncio.timeout(endpoint.timeout_s):
                 # The reply as it came: the typed method takes body and reply apart, for a third of a call's CPU.
                 raw = await client.post("/chat/completions", cast_to=httpx2.Response, body=request.body)
@@ -74,16 +76,17 @@ async def send(client: openai.AsyncOpenAI, request: Request, endpoint: "Endpoint
                 return refusal(status, {"code": code, "message": error.message}, client)
             if code == "insufficient_quota" or not (status in PASSING or status >= 500):
                 raise what_to_mend(client, request.role, request.body["model"], error, endpoint) from None
-            wait, problem = retry_after(error.response.headers), f"the endpoint answered {status}"
+            said = without_key(error.message, client)[:200]
+            wait, problem = retry_after(error.response.headers), f"the endpoint answered {status}: {said}"
             if wait is not None:
-                pace.hold(wait)
+                limiter.hold(wait)
         except (TimeoutError, openai.APITimeoutError):
             wait, problem = None, f"no reply within {endpoint.timeout_s:g} s"
-        except openai.APIConnectionError:
-            wait, problem = None, "the connection failed"
+        except openai.APIConnectionError as error:
+            wait, problem = None, f"the connection failed: {error.__cause__ or error}"
         except Malformed:
             wait, problem = None, "the endpoint's reply was no chat completion"
-        if pace.stopped:
+        if limiter.stopped:
             break
         if attempt < endpoint.retries:
             backoff = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from star1.errors import UserError
 from star1.llm.budget import Budget, rates
 from star1.llm.client import KEPT, OF_THE_ROW, Unanswered, connect, refusal, send, whole, without_key
-from star1.llm.pace import Pace
+from star1.llm.rate_limiter import RateLimiter
 from star1.llm.requests import Request, request
 from star1.llm.store import Store
 from star1.llm.talk import Talk
@@ -38,6 +38,7 @@ class Sender:
         self.budget = Budget(self.rates, sending.budget_usd, store)
         self.again: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
+        self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: list[Request] = []
         self._in_a_row = 0
         self._expected_usd = 0.0
@@ -89,32 +90,41 @@ class Sender:
                 asyncio.run(self._batch(talk, row_ids, ended) if batched else self._online(map(talk, row_ids), ended))
             finally:
                 print(f"{self.stage}: {self._spent(failed)}", flush=True)
+                if self.lost:
+                    print(
+                        f"{self.stage}: {self.lost:,} requests were under way and are not kept; the next run asks again"
+                    )
 
     def _spent(self, failed: int) -> str:
         tokens = self.budget.prompt_tokens + self.budget.reply_tokens
         return f"{self._remembered:,} remembered, {failed:,} failed, {tokens:,} tokens, ${self.budget.spent_usd:,.4f}"
 
     async def _online(self, talks: Iterator[Talk[T]], over: Callable[[Talk[T]], None]) -> None:
-        pace = Pace(self.endpoint, lambda request: sum(self.rates.likely_tokens(request)))
+        limiter = RateLimiter(
+            self.role,
+            self.endpoint,
+            self.sending.max_wait_s,
+            lambda request: sum(self.rates.likely_tokens(request)),
+        )
         elsewhere: deque[Talk[T]] = deque()  # talks whose request another process, or another row, has under way
         problems: list[UserError] = []
 
         async def worker() -> None:
             try:
                 for talk in talks:
-                    if pace.stopped:
+                    if limiter.stopped:
                         return
                     if not await settle(talk, wait=False):
                         elsewhere.append(talk)
-                while elsewhere and not pace.stopped:
+                while elsewhere and not limiter.stopped:
                     await settle(elsewhere.popleft(), wait=True)
             except UserError as problem:
                 problems.append(problem)
-                pace.stopped = True  # nothing new is sent; what is in flight is paid for, and waited for
+                limiter.stopped = True  # nothing new is sent; what is in flight is paid for, and waited for
 
         async def settle(talk: Talk[T], wait: bool) -> bool:
             while True:
-                reply = await self._reply(client, pace, talk.request, wait)
+                reply = await self._reply(client, limiter, talk.request, wait)
                 if reply is None:
                     return False
                 if talk.hear(reply):
@@ -132,26 +142,33 @@ class Sender:
 
         await run(self, talk, row_ids, over)
 
-    async def _reply(self, client: Any, pace: Pace, request: Request, wait: bool) -> dict[str, Any] | None:
+    async def _reply(self, client: Any, limiter: RateLimiter, request: Request, wait: bool) -> dict[str, Any] | None:
         """Return the remembered reply, or send; None where somebody else is about to have it and `wait` is false."""
         again, pause = request.key in self.again, 0.01
         while not self.store.claim(request.key, again):
             reply = None if again else self.store.get(request)
-            if reply is not None or not wait or pace.stopped:
+            if reply is not None or not wait or limiter.stopped:
                 return reply
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
-        reserved, reply = 0.0, None
+        reserved, reply, under_way = 0.0, None, False
         try:
             reserved = await self.budget.reserve(request)
+            under_way = True
             try:
-                reply = await send(client, request, self.endpoint, pace)
+                reply = await send(client, request, self.endpoint, limiter)
             except Unanswered as problem:
                 reply = {"error": {"status": None, "code": None, "message": str(problem)}}
+            except UserError:
+                under_way = False
+                raise
             finally:
                 await self.budget.pay(reserved, reply, request)
+            under_way = "choices" in reply
             self.keep(request, reply)
+            under_way = False
         finally:
+            self.lost += under_way
             if reply is None or "choices" not in reply:
                 self.store.release(request.key)
         return reply

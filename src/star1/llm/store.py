@@ -99,7 +99,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             if "full" in str(error) or "readonly" in str(error) or "locked" in str(error):
                 raise UserError(
-                    f"{self.path}: cannot be written ({error}); nothing is lost, mend that and run again."
+                    f"{self.path}: cannot be written ({error}); what is in it stays, mend that and run again."
                 ) from None
             raise UserError(
                 f"{self.path}: not a usable response store ({error}). Move it away or restore it."
