@@ -1,12 +1,14 @@
 """`star1` from any folder of the repository: its root is found, or the command ends with one line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from star1 import cli
 from star1.llm.requests import Request
 from star1.llm.store import Store
+from tests.conftest import edit_params
 
 
 @pytest.fixture
@@ -84,3 +86,16 @@ def test_a_full_disk_is_told_in_a_line(star1) -> None:
     code, said = star1("check", "--mark", "/dev/full")
     assert (code, said.count("\n")) == (1, 1)
     assert "No space left on device; nothing half-written is left. Mend that and run again." in said
+
+
+def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, star1, monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def change(params: Any) -> None:
+        params["llm"]["scorer"]["base_url"] = "https://api.example/v1"
+        params["sending"]["scorer"]["key_variable"] = "OPENAI_API_KEY"
+
+    edit_params(root, change)
+    line = "llm.scorer: set the environment variable OPENAI_API_KEY to the key for https://api.example/v1.\n"
+    assert star1("check") == (1, f"star1: {line}")
+    assert star1("check", "--mark", "data/.checked") == (0, f"warning: {line}")

@@ -27,10 +27,18 @@ def star1() -> None:
 def check(
     mark: Annotated[Path | None, typer.Option(help="A file to write when all is well; for dvc.yaml.")] = None,
 ) -> None:
-    """Check params.yaml: names, types, ranges, and that the files it names exist."""
+    """Check params.yaml: names, types, ranges; and that the keys of all that will be asked are set.
+
+    With --mark, as `dvc repro` runs it, a missing key is a warning: what is remembered or pulled needs none.
+    """
+    from star1.llm.keys import missing_keys
     from star1.params import load
 
-    load(repository() / "params.yaml")
+    missing = missing_keys(load(repository() / "params.yaml"))
+    if mark is None and missing:
+        raise UserError("\n".join(missing))
+    for line in missing:
+        typer.echo(f"warning: {line}", err=True)
     if mark is not None:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text("params.yaml was checked before anything else ran\n", encoding="utf-8")

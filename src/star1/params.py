@@ -5,8 +5,9 @@ No field has a default: every knob stands in params.yaml, with its unit and mean
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,8 +19,18 @@ from star1.training.launch import check_world, read_launch
 Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # DVC reads a dot as a path of keys
 Suite = Annotated[str, Field(pattern="^(safety|over_refusal|reasoning)$")]
+
+
+def _endpoint(url: str) -> str:
+    """Return the URL of an endpoint, or "simulator". Raises ValueError where nothing could be sent to it."""
+    parts = urlsplit(url)
+    port = parts.port  # raises ValueError itself above 65535
+    if url != "simulator" and (parts.scheme not in ("http", "https") or not parts.hostname or port == 0):
+        raise ValueError(f'must be "simulator" or http(s)://HOST[:PORT]/PATH, and {url!r} is not')
+    return url
 
 
 class Collect(Section):
@@ -38,7 +49,7 @@ class Deduplicate(Section):
 class Teacher(Section):
     """One role's model behind an OpenAI-compatible endpoint, and how it samples."""
 
-    base_url: str
+    base_url: Annotated[str, AfterValidator(_endpoint)]
     model: str
     temperature: Annotated[float, Field(ge=0, le=2)]
     top_p: Annotated[float, Field(gt=0, le=1)]
@@ -101,7 +112,7 @@ class HubModel(Section):
 class Pretraining(Section):
     """The miniature base model: a Qwen2 architecture trained from scratch on the miniature world."""
 
-    seed: int
+    seed: Seed
     examples: Positive
     batch: Positive
     learning_rate: Annotated[float, Field(gt=0)]
@@ -117,6 +128,14 @@ class Pretraining(Section):
     alarm: Share
     weighing: Share
 
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"hidden {self.hidden} does not divide by twice the heads {self.heads}")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"heads {self.heads} does not divide by kv_heads {self.kv_heads}")
+        return self
+
 
 class Base(Section):
     source: Literal["miniature", "hub"]
@@ -127,7 +146,7 @@ class Base(Section):
 
 class Training(Section):
     launch: Name
-    seed: int
+    seed: Seed
     threads: Positive
     precision: Literal["float32", "bfloat16"]
     batch: Positive
@@ -181,7 +200,7 @@ class Report(Section):
 
 
 class Params(Section):
-    categories: list[str]
+    categories: Annotated[list[str], Field(min_length=1)]
     collect: Collect
     sources: dict[Name, SourceEntry]
     benchmarks: dict[Name, BenchmarkEntry]

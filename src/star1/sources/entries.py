@@ -63,7 +63,7 @@ class Entry(BaseModel):
     header: bool = True  # without one, columns are called "0", "1" and so on
     where: dict[str, Scalars] = Field(default_factory=dict)  # column: the values that a row may have in it
     rows: int | None = Field(None, ge=1)
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0, lt=2**32)
 
     @field_validator("path")
     @classmethod
@@ -143,7 +143,7 @@ class BenchmarkEntry(Entry):
     label: str | None = None
     category: str | None = None
     choices: Texts | None = None
-    shuffle_seed: int | None = Field(None, ge=0)
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
