@@ -81,10 +81,13 @@ def estimate(
     names = [name for name in stages or () if name != "train"]
     if names or not stages:
         from star1.llm import pending
+        from star1.pipeline.stale import outdated
 
         with _store() as store:
-            asking = pending.stages(root, names or pending.STAGES)
-            typer.echo(pending.table(root, {stage: pending.look(store, root, *stage) for stage in asking}))
+            asking, old = pending.stages(root, names or pending.STAGES), outdated(root)
+            stale = pending.stale(asking, old)
+            looks = {stage: None if stage in stale else pending.look(store, root, *stage) for stage in asking}
+            typer.echo(pending.table(root, looks, stale, old))
     if stages and "train" in stages:
         from star1.training.estimate import report
 

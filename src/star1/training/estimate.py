@@ -1,5 +1,6 @@
 """`star1 estimate train`: what the runs are made of, and what each way of launching them takes of its devices."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import ceil
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from star1.artifacts import read
 from star1.params import load
+from star1.pipeline import stale
 
 if TYPE_CHECKING:
     from star1.params import Params, Run, Training
@@ -36,19 +38,29 @@ def report(root: Path) -> str:
             "Neither tokens nor memory are known before models/base is there: `dvc repro base` builds it, "
             "`dvc pull models/base` fetches it."
         )
+    outdated = stale.outdated(root)
+    if changed := outdated("models/base"):
+        return (
+            f"Neither tokens nor memory are known: models/base is outdated ({stale.because(changed)}); "
+            "`dvc repro base` builds the one that params.yaml names."
+        )
     from star1.training.memory import read_shape
 
     shape = read_shape(base)
-    runs = {name: prospect(root, run, params) for name, run in params.runs.items()}
+    runs = {name: prospect(root, run, params, outdated) for name, run in params.runs.items()}
     known = [run for run in runs.values() if not isinstance(run, str)]
     return f"{_runs_table(runs, shape, params.train)}\n\n{_memory_table(root, known, shape, params.train)}"
 
 
-def prospect(root: Path, run: "Run", params: "Params") -> "Prospect | str":
+def prospect(
+    root: Path, run: "Run", params: "Params", outdated: Callable[[str], list[str]] = lambda path: []
+) -> "Prospect | str":
     """Tokenise a run's rows as the training will; return why not where that cannot be done."""
     for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
         if not (root / path).exists():
             return f"not known before {path} is there: `dvc repro` builds it, `dvc pull` fetches it"
+        if changed := outdated(path):
+            return f"not known: {path} is outdated ({stale.because(changed)}); `dvc repro` builds it anew"
     from transformers import AutoTokenizer
 
     from star1.training.examples import encode_all, truncated
