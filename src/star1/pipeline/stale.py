@@ -48,8 +48,8 @@ def because(changed: list[str]) -> str:
 
 
 def _changed(stage: Any) -> bool:
-    """Say whether DVC would run a stage for its own sake, the one that makes CHECKED left out."""
-    if any(str(out) == CHECKED for out in stage.outs):
+    """Say whether a stage that ran would run anew for its own sake; the one that makes CHECKED never counts."""
+    if any(str(out) == CHECKED for out in stage.outs) or not any(out.hash_info for out in stage.outs):
         return False
     for found in stage.status().values():
         for each in found:
