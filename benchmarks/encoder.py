@@ -2,8 +2,8 @@
 
     STAR1_SHARED_DATA=FOLDER python benchmarks/encoder.py    # 3 minutes
 
-FOLDER holds the files that presets/real-files.yaml names, as its data/mirror does (default: ../shared/data, else
-data/mirror itself). `deduplicate` runs with our encoder and with sentence-transformers in its place, on one thread
+FOLDER holds the files that presets/real-files.yaml names, as its data/own does (default: ../shared/data, else
+data/own itself). `deduplicate` runs with our encoder and with sentence-transformers in its place, on one thread
 each, and once more with ours on two. Compared are every row's fate (kept, or dropped at which step and because of
 which other), the cosines of all pairs near the threshold, and, byte by byte, the tables of one thread and of two.
 CPU seconds are those of the encoding, loading the model included.
@@ -39,14 +39,14 @@ TABLES = ("collection.parquet", "lineage.parquet")
 
 def real_files() -> Path | None:
     """Return the folder of real files, or None."""
-    folders = (os.environ.get("STAR1_SHARED_DATA"), ROOT.parent / "shared/data", ROOT / "data/mirror")
+    folders = (os.environ.get("STAR1_SHARED_DATA"), ROOT.parent / "shared/data", ROOT / "data/own")
     return next((Path(folder).resolve() for folder in folders if folder and (Path(folder) / "sources").is_dir()), None)
 
 
 def laid_out(root: Path, files: Path) -> Params:
     """Make `root` a place where preset real-files finds its files, and return the params with the preset laid over."""
     (root / "data").mkdir()
-    (root / "data/mirror").symlink_to(files)
+    (root / "data/own").symlink_to(files)
     for name in ("src", "configs"):
         (root / name).symlink_to(ROOT / name)
     (root / "params.yaml").write_text((ROOT / "params.yaml").read_text())

@@ -76,6 +76,7 @@ class FaultServer:
     answer: Callable[[Body], str | Body] = lambda body: '{"categories": ["Self-Harm"]}'
     plan: Plan = no_fault
     latency_s: float = 0.0
+    counts: bool = True  # whether replies say what they took
     served: int = 0  # chat completions asked for, in all
     good: int = 0  # of these answered whole, with finish_reason stop
     most_at_once: int = 0
@@ -123,13 +124,14 @@ class FaultServer:
         said = self.answer(body)
         message = {"role": "assistant"} | ({"content": said} if isinstance(said, str) else said)
         choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+        took = {"usage": usage(body["messages"], "".join(map(str, message.values())))} if self.counts else {}
         return {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 0,
             "model": body["model"],
             "choices": [choice],
-            "usage": usage(body["messages"], "".join(map(str, message.values()))),
+            **took,
         }
 
     async def _chat(self, body: Body, writer: asyncio.StreamWriter) -> bool:

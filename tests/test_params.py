@@ -7,6 +7,7 @@ import pytest
 
 from star1.checks import check_repository
 from star1.errors import UserError
+from star1.llm.keys import missing_keys
 from star1.params import check, load
 from star1.pipeline.view import UndeclaredParam, view
 from tests.imports import ROOT
@@ -33,7 +34,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("bases.miniature.source", "moon", "bases.miniature: Input tag 'moon' found using 'source' does not match any"),
         ("bases.miniature.heads", 3, "heads: 3 heads do not divide hidden 128"),
         ("bases.miniature.seed", 2**32, "bases.miniature.miniature.seed: Input should be less than 4294967296"),
-        ("sources.ALERT.path", "data/mirror/absent.csv", "sources.ALERT.path: data/mirror/absent.csv does not exist"),
+        ("sources.ALERT.path", "data/mirror/absent.csv", "neither git nor DVC keeps data/mirror/absent.csv"),
         ("sources.ALERT.reader", "xml", "sources.ALERT.reader: Input should be 'csv'"),
         ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than or equal to 1"),
         ("runs.star1.launch", "warp", "runs.star1: launch: there is no configs/warp.yaml"),
@@ -59,6 +60,16 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("suites.safety", ["XSTest"], "suites.safety: 'XSTest' is not one of the benchmarks of suite safety"),
         ("collect.order", ["GPTFuzz", "Nowhere"], "collect.order: 'Nowhere' is not one of sources"),
         ("collect.order", ["GPTFuzz"], "stands under sources but not here"),
+        ("categories", [], "categories: List should have at least 1 item"),
+        ("llm.scorer.base_url", "", 'llm.scorer.base_url: must be "simulator" or http(s)://HOST[:PORT]/PATH'),
+        ("llm.scorer.base_url", "htp://x/v1", "and 'htp://x/v1' is not"),
+        ("llm.scorer.base_url", "https:///v1", "and 'https:///v1' is not"),
+        ("llm.scorer.base_url", "http://x:99999/v1", "llm.scorer.base_url: Port out of range 0-65535"),
+        ("train.seed", 2**32, "train.seed: Input should be less than 4294967296"),
+        ("base.miniature.seed", -1, "base.miniature.seed: Input should be greater than or equal to 0"),
+        ("sources.ALERT.seed", 2**32, "sources.ALERT.seed: Input should be less than 4294967296"),
+        ("base.miniature.heads", 3, "base.miniature: hidden 128 does not divide by twice the heads 3"),
+        ("base.miniature.kv_heads", 3, "base.miniature: heads 4 does not divide by kv_heads 3"),
         ("select.klingon", 3, "select.klingon: Extra inputs are not permitted"),
         ("runs.star1.think", "loudly", "runs.star1.think: Input should be 'full', 'empty' or 'none'"),
     ],
@@ -76,6 +87,29 @@ def test_a_mistake_is_told_in_one_line(raw_params: dict[str, Any], key: str, val
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "params.yaml: " in str(caught.value)
+
+
+@pytest.mark.parametrize("section", ["sources", "benchmarks", "runs"])
+def test_a_name_has_no_dot(raw_params: dict[str, Any], section: str) -> None:
+    raw_params[section]["star1-v1.1"] = next(iter(raw_params[section].values()))
+    with pytest.raises(UserError, match=rf"{section}\.star1-v1\.1.*should match pattern"):
+        check(raw_params, PATH)
+
+
+def test_missing_keys_are_named_for_the_roles_that_are_asked(
+    raw_params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("A_KEY", raising=False)
+    for role in ("scorer", "judge"):
+        put(raw_params, f"llm.{role}.base_url", "https://api.example/v1")
+        put(raw_params, f"sending.{role}.key_variable", "A_KEY")
+    put(raw_params, "sending.reasoner.key_variable", "A_KEY")  # asked of the simulator, which needs none
+    line = "llm.{}: set the environment variable A_KEY to the key for https://api.example/v1."
+    assert missing_keys(check(raw_params, PATH)) == [line.format("scorer")]
+    put(raw_params, "evaluate.judges.over_refusal", "classes")
+    assert missing_keys(check(raw_params, PATH)) == [line.format("scorer"), line.format("judge")]
+    monkeypatch.setenv("A_KEY", "sk-1")
+    assert missing_keys(check(raw_params, PATH)) == []
 
 
 def test_every_missing_knob_is_named(raw_params: dict[str, Any]) -> None:

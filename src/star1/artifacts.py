@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 
+MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
+
 
 @dataclass(frozen=True)
 class Column:
@@ -167,7 +169,10 @@ def read_arrow(path: Path, columns: list[str] | None = None, row_id: str | None 
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. `dvc repro` builds it, `dvc pull` fetches it.") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a whole parquet file ({error}). Restore it with `dvc checkout {path}`.") from None
+        raise UserError(
+            f"{path}: not a whole parquet file ({error}). "
+            f"`dvc checkout --force {path}` restores it, `dvc repro` builds it anew."
+        ) from None
 
 
 def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from star1.errors import UserError
+from star1.errors import UserError, of_the_disk
+from star1.pipeline.home import home, repository
 
 if TYPE_CHECKING:
     from star1.llm.store import Store
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 responses = typer.Typer(no_args_is_help=True, help="The remembered model responses.")
 app.add_typer(responses, name="responses")
-ARCHIVE = Path("responses")
+ARCHIVE = "responses"  # the folder of the archive, in the repository
 
 
 @app.callback()
@@ -26,13 +27,24 @@ def star1() -> None:
 def check(
     mark: Annotated[Path | None, typer.Option(help="A file to write when all is well; for dvc.yaml.")] = None,
 ) -> None:
-    """Check params.yaml: names, types, ranges, and that the files it names exist."""
+    """Check params.yaml: names, types, ranges; and that the keys of all that will be asked are set.
+
+    With --mark, as `dvc repro` runs it, a missing key is a warning: what is remembered or pulled needs none.
+    """
     from star1.checks import check_repository, remove_leftovers
+    from star1.llm.keys import missing_keys
     from star1.params import load
 
-    check_repository(load(Path("params.yaml")), Path())
+    root = repository()
+    params = load(root / "params.yaml")
+    check_repository(params, root)
+    missing = missing_keys(params)
+    if mark is None and missing:
+        raise UserError("\n".join(missing))
+    for line in missing:
+        typer.echo(f"warning: {line}", err=True)
     if mark is not None:
-        if removed := remove_leftovers(Path()):
+        if removed := remove_leftovers(root):
             typer.echo(f"removed {len(removed)} files of stages that params.yaml names no more; DVC's cache has them")
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text("params.yaml was checked before anything else ran\n", encoding="utf-8")
@@ -45,10 +57,11 @@ def preset(
     """Lay a preset over params.yaml. `git diff params.yaml` shows the change, `git checkout params.yaml` undoes it."""
     from star1.pipeline.presets import available, lay_over
 
+    root = repository()
     if not name:
-        typer.echo("\n".join(available(Path("presets"))))
+        typer.echo("\n".join(available(root / "presets")))
         return
-    lay_over(Path("params.yaml"), Path("presets"), name)
+    lay_over(root / "params.yaml", root / "presets", name)
 
 
 @app.command()
@@ -56,7 +69,7 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
     """Tell a row's whole life: where it was collected, at which stage it left and why, where it was trained on."""
     from star1.lineage.trace import trace as lines
 
-    for line in lines(Path(), asked):
+    for line in lines(repository(), asked):
         typer.echo(line)
 
 
@@ -100,17 +113,21 @@ def estimate(
 
     `train` stands for the fine-tuning: tokens, steps and arithmetic of each run, memory of each way of launching it.
     """
+    root = repository()
     names = [name for name in stages or () if name != "train"]
     if names or not stages:
         from star1.llm import pending
+        from star1.pipeline.stale import outdated
 
         with _store() as store:
-            asking = pending.stages(Path(), names or pending.STAGES)
-            typer.echo(pending.table(Path(), {stage: pending.look(store, Path(), *stage) for stage in asking}))
+            asking, old = pending.stages(root, names or pending.STAGES), outdated(root)
+            stale = pending.stale(asking, old)
+            looks = {stage: None if stage in stale else pending.look(store, root, *stage) for stage in asking}
+            typer.echo(pending.table(root, looks, stale, old))
     if stages and "train" in stages:
         from star1.training.estimate import report
 
-        typer.echo(report(Path()))
+        typer.echo(report(root))
 
 
 @responses.command()
@@ -119,7 +136,7 @@ def stats() -> None:
     from star1.llm.archive import stats as table
     from star1.params import load
 
-    sending = load(Path("params.yaml")).sending
+    sending = load(repository() / "params.yaml").sending
 
     def price(role: str, prompt_tokens: int, reply_tokens: int) -> float:
         endpoint = sending.of(role)
@@ -130,20 +147,30 @@ def stats() -> None:
 
 
 @responses.command()
-def pack(folder: Annotated[Path, typer.Argument(help="Where the archive goes; `dvc add` it.")] = ARCHIVE) -> None:
-    """Write all responses to an archive whose files change only where rows changed."""
+def pack(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where the archive goes; `dvc add` it.", show_default=ARCHIVE)
+    ] = None,
+) -> None:
+    """Add all responses to an archive whose files change only where rows changed; what only it holds stays."""
     from star1.llm.archive import pack as write
 
+    folder = folder or repository() / ARCHIVE
     with _store() as store:
         rows, changed = write(store, folder)
     typer.echo(f"{rows:,} responses in {folder}; {changed} files changed. Next: dvc add {folder} && dvc push")
 
 
 @responses.command()
-def unpack(folder: Annotated[Path, typer.Argument(help="An archive, as `pack` writes it.")] = ARCHIVE) -> None:
+def unpack(
+    folder: Annotated[
+        Path | None, typer.Argument(help="An archive, as `pack` writes it.", show_default=ARCHIVE)
+    ] = None,
+) -> None:
     """Add an archive's responses to those that are remembered here."""
     from star1.llm.archive import unpack as read
 
+    folder = folder or repository() / ARCHIVE
     with _store() as store:
         rows, new = read(store, folder)
     typer.echo(f"{rows:,} responses in {folder}; {new:,} are new here.")
@@ -158,9 +185,10 @@ def gc(
     from star1.pipeline.stage import dvc_name
 
     needed: set[str] = set()
+    root = repository()
     with _store() as store:
-        asking = pending.stages(Path())
-        unbuilt = [dvc_name(*stage) for stage in asking if not pending.look(store, Path(), *stage, seen=needed.add)]
+        asking = pending.stages(root)
+        unbuilt = [dvc_name(*stage) for stage in asking if not pending.look(store, root, *stage, seen=needed.add)]
         if unbuilt:
             raise UserError(f"what {', '.join(unbuilt)} will need is not known yet; run `dvc repro` first.")
         dropped, size = store.forget(needed.__contains__, drop)
@@ -170,7 +198,6 @@ def gc(
 
 def _store() -> "Store":
     from star1.llm.store import Store
-    from star1.pipeline.home import home
 
     return Store(home() / "responses")
 
@@ -179,6 +206,9 @@ def main() -> None:
     """Run the command line; what the user can mend is told in a line, without a traceback."""
     try:
         app()
-    except UserError as error:
+    except (UserError, OSError) as problem:
+        error = of_the_disk(problem) if isinstance(problem, OSError) else problem
+        if error is None:
+            raise
         print(f"star1: {error}", file=sys.stderr)
         raise SystemExit(1) from None

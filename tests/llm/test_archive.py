@@ -83,3 +83,23 @@ def test_what_is_not_needed_is_counted_and_then_dropped(tmp_path: Path) -> None:
     assert len(store) == 10
     assert store.forget(needed.__contains__, really=True)[0] == 6
     assert {row.key for row in store.rows()} == needed
+
+
+def test_pack_keeps_what_only_the_archive_has(tmp_path: Path) -> None:
+    pack(filled(tmp_path / "paid", range(300)), tmp_path / "archive")
+    before = digests(tmp_path / "archive")
+    assert pack(Store(tmp_path / "empty"), tmp_path / "archive") == (300, 0)
+    assert digests(tmp_path / "archive") == before
+    assert pack(filled(tmp_path / "other", range(299, 302)), tmp_path / "archive")[0] == 302
+    pack(filled(tmp_path / "all", range(302)), tmp_path / "at_once")
+    assert digests(tmp_path / "archive") == digests(tmp_path / "at_once")
+
+
+def test_pack_does_not_write_over_a_damaged_file(tmp_path: Path) -> None:
+    store = filled(tmp_path / "one", range(5))
+    pack(store, tmp_path / "archive")
+    path = min((tmp_path / "archive").iterdir())
+    path.write_bytes(b"cut")
+    with pytest.raises(UserError, match=f"{path.name}: damaged"):
+        pack(store, tmp_path / "archive")
+    assert path.read_bytes() == b"cut"

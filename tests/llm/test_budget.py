@@ -2,6 +2,7 @@
 
 import re
 import sys
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_a_cap_is_never_passed_and_missed_by_less_than_a_call(server: FaultServe
     assert server.served == served < 100, "this process is one run, and has spent its budget"
     assert len(ask(rows(100), input_usd=USD, output_usd=USD).values) == 100
     assert server.served == 100
+
+
+def test_replies_that_do_not_say_what_they_took_are_counted(
+    server: FaultServer, ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer, server.counts, server.latency_s = (lambda body: LONG), False, 0.01
+    with pytest.raises(UserError, match=r"budget_usd 0\.2 is reached"):
+        ask(rows(100), input_usd=USD, output_usd=USD, budget_usd=0.2)
+    first = spent(tmp_path / "home")
+    assert 0.18 < first <= 0.2
+    assert f"${first:,.4f}" in capsys.readouterr().out
+    with Store(tmp_path / "home/responses") as store:
+        assert store.usage().reply_tokens == server.good * ceil(len(LONG) / 4)
 
 
 CAPPED = """

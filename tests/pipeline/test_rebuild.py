@@ -136,7 +136,11 @@ def test_the_run_cache_brings_back_an_old_state_without_a_call(built: Path) -> N
     [
         ("select.k", 0, "select.k: Input should be greater than 0 (it is '0')"),
         ("categories", ["Bad Manners"], "categories: 'Bad Manners' has no policy"),
-        ("sources.ALERT.path", "data/mirror/gone.csv", "sources.ALERT.path: data/mirror/gone.csv does not exist"),
+        (
+            "sources.ALERT.path",
+            "data/mirror/gone.csv",
+            "sources.ALERT: path: neither git nor DVC keeps data/mirror/gone.csv",
+        ),
         ("train.epochs", 3, "train.epochs: Extra inputs are not permitted"),
     ],
 )

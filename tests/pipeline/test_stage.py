@@ -1,5 +1,8 @@
 """The stage contract: declared inputs only, schema-checked whole outputs, and no row that vanishes."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +11,9 @@ import pytest
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
-from star1.pipeline.stage import Stage, UndeclaredPath, left_rows
+from star1.pipeline.stage import Stage, UndeclaredPath, left_rows, main
 from star1.pipeline.view import UndeclaredParam
+from tests.imports import ROOT
 
 
 def collection(*ids: str) -> pd.DataFrame:
@@ -98,3 +102,25 @@ def test_a_truncated_table_is_told_in_a_line(root: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(UserError, match="not a whole parquet file"):
         stage.read("collection")
+
+
+def test_a_full_disk_is_told_in_a_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def select(stage: Stage) -> None:
+        Path("/dev/full").write_text("rows")
+
+    monkeypatch.setattr("sys.argv", ["select"])
+    with pytest.raises(SystemExit):
+        main(select)
+    said = capsys.readouterr().err
+    assert said.startswith("select: ") and "No space left on device" in said and said.count("\n") == 1
+
+
+def test_an_interrupt_during_the_imports_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "pandas.py").write_text("raise KeyboardInterrupt\n")
+    command = [sys.executable, "-m", "stages.select"]
+    path = f"{tmp_path}{os.pathsep}{ROOT / 'src'}"
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "interrupted before the stage began.\n")
+    assert done.returncode

@@ -90,6 +90,11 @@ def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 
+def shown(message: str) -> str:
+    """Return the page that the message links."""
+    return Path(message.rpartition("Data Docs: file://")[2]).read_text()
+
+
 def test_every_artifact_has_a_planted_fault() -> None:
     assert set(PLANTED) == set(ARTIFACTS)
 
@@ -105,7 +110,7 @@ def test_a_planted_row_stops_at_its_artifact(tmp_path: Path, artifact: str) -> N
     message = str(caught.value)
     assert told in message
     assert ARTIFACTS[artifact].path.split("{")[0] in message
-    assert (tmp_path / "docs/index.html").exists(), "Data Docs are there to open"
+    assert shown(message).startswith("<!DOCTYPE html>"), "Data Docs are there to open"
 
 
 def test_the_offending_row_is_shown(tmp_path: Path) -> None:
@@ -113,6 +118,19 @@ def test_the_offending_row_is_shown(tmp_path: Path) -> None:
     frame.at[1, "score"] = TEN | {SAFETY_CRITERIA[0]: 11}
     with pytest.raises(UserError, match=rf"1 of 2 rows break it, such as row {IDS[1]}: '11'"):
         ask(tmp_path, "scored", frame)
+
+
+def test_a_script_in_a_row_is_shown_and_not_run(tmp_path: Path) -> None:
+    frame = good("cot")
+    frame.at[1, "response"] = '<script>document.title = "ran"</script><img src=x onerror="document.title = 1">'
+    with pytest.raises(UserError) as caught:
+        ask(tmp_path, "cot", frame)
+    page = shown(str(caught.value))
+    assert "<script>document" not in page and "<img src=x" not in page
+    assert "&lt;script&gt;document.title = &quot;ran&quot;&lt;/script&gt;" in page
+    before, _, policy = page.partition('<meta http-equiv="Content-Security-Policy" content="')
+    assert "<script" not in before and "<link" not in before
+    assert policy.startswith("default-src 'none'; ") and "script-src" not in policy.partition('"')[0]
 
 
 @pytest.mark.parametrize("artifact", sorted(set(ARTIFACTS) - {"lineage", "failures"}))

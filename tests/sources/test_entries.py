@@ -27,6 +27,10 @@ def message(model: type, keys: dict[str, Any]) -> str:
         ({**CSV, "rows": 3}, "reader csv has no use for rows; it takes path, column, delimiter,"),
         ({**CSV, "path": "../a.csv"}, "path inside the repository"),
         ({**CSV, "path": "/etc/passwd"}, "path inside the repository"),
+        (
+            {**CSV, "path": "data/mirror/a.csv"},
+            "neither git nor DVC keeps data/mirror/a.csv; move the file to data/own",
+        ),
         ({**CSV, "ngram": 0}, "greater than or equal to 1"),
         ({**CSV, "delimiter": "||"}, "at most 1 character"),
         ({**CSV, "sha256": "abc"}, "64 hex digits"),

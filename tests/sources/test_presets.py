@@ -32,9 +32,9 @@ def preset(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def repository(tmp_path: Path, real_files: Path) -> Path:
-    """A folder in which data/mirror is the folder of real files."""
+    """A folder in which data/own is the folder of real files."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mirror").symlink_to(real_files)
+    (tmp_path / "data" / "own").symlink_to(real_files)
     return tmp_path
 
 
@@ -56,7 +56,7 @@ def test_real_reasoning_files_through_the_papers_columns(repository: Path) -> No
         keys = preset("paper.yaml")["benchmarks"][name]
         for key in ("dataset", "revision", "splits"):
             del keys[key]
-        entry = BenchmarkEntry(**{**keys, "reader": "jsonl", "path": f"data/mirror/benchmarks/{file}.jsonl"})
+        entry = BenchmarkEntry(**{**keys, "reader": "jsonl", "path": f"data/own/benchmarks/{file}.jsonl"})
         read = read_benchmark(name, entry, repository, 10_000)
         assert len(read) == rows and read.answer.map(len).min() >= 1
 

@@ -222,3 +222,22 @@ def test_a_url_that_fails_leaves_nothing_behind(tmp_path, source, web, monkeypat
     with fails("sources.S.url", "refused"):
         source(reader="json", path="mirror", url="http://127.0.0.1:9/x.json")
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8"])
+def test_a_text_file_is_read_by_its_mark(tmp_path, source, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("How do I knit?\nWie näht man?\n".encode(encoding))
+    kept, dropped = source(reader="text", path="a.txt")
+    assert kept.question.tolist() == ["How do I knit?", "Wie näht man?"] and dropped.empty
+    (tmp_path / "a.csv").write_bytes("q\nHow do I knit?\n".encode(encoding))
+    assert source(reader="csv", path="a.csv", column="q")[0].question.tolist() == ["How do I knit?"]
+
+
+def test_utf_16_without_a_mark_or_cut_is_told_in_a_line(tmp_path, source, fails) -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "a.txt").write_bytes("How do I knit?\n".encode(encoding))
+        with fails("sources.S.path", "a.txt", "seems to be UTF-16. Save it as UTF-8."):
+            source(reader="text", path="a.txt")
+    (tmp_path / "a.txt").write_bytes("How do I knit?\n".encode("utf-16")[:-1])
+    with fails("sources.S.path", "a.txt is damaged"):
+        source(reader="text", path="a.txt")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from star1.asking.parsing import UnusableReply
+from star1.asking.parsing import UnusableReply, raw_text
 from star1.llm.requests import Messages, Request, request
 from star1.prompts import ask
 
@@ -53,7 +53,7 @@ class Conversation(Generic[T]):
             self.value = self._parse(reply)
             return True
         except UnusableReply as problem:
-            text = reply["choices"][0]["message"].get("content") if "choices" in reply else None
+            text = raw_text(reply)
             if self.attempt > self._repairs or not problem.repairable:
                 self.failure = Failure(str(problem), self.attempt, text)
                 return True

@@ -8,8 +8,10 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, create_model
 
+from star1.artifacts import MAX_CHARS
 from star1.replies import split_reply
 
+MAX_REASON_CHARS = 1000  # of what an endpoint says for itself, such as an error's code
 HAZARDS = tuple(f"S{number}" for number in range(1, 15))  # of Llama Guard 3, after MLCommons' taxonomy
 
 
@@ -17,7 +19,7 @@ class UnusableReply(Exception):
     """The reply does not fit what was asked; the message says why. `repairable` says whether asking again may help."""
 
     def __init__(self, reason: str, repairable: bool = True) -> None:
-        super().__init__(reason)
+        super().__init__(_encodable(reason)[:MAX_REASON_CHARS])
         self.repairable = repairable
 
 
@@ -30,8 +32,33 @@ class Thought:
     answer: str
 
 
+def _encodable(text: str) -> str:
+    """Return `text` with each half of a surrogate pair written out: UTF-8, and so parquet, has no bytes for it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def raw_text(reply: dict[str, Any]) -> str | None:
+    """Return a reply's text as it may be shown and quoted, whatever is wrong with it; None if it has none."""
+    text = reply["choices"][0]["message"].get("content") if "choices" in reply else None
+    return _encodable(text) if isinstance(text, str) else None
+
+
+def _checked(text: str, repairable: bool = False) -> str:
+    """Return `text`. Raises UnusableReply if no table could hold it: half a surrogate pair, or too many characters."""
+    if len(text) > MAX_CHARS:
+        raise UnusableReply(f"it has {len(text):,} characters, more than {MAX_CHARS:,}", repairable)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UnusableReply(f"it holds half a surrogate pair at character {error.start:,}", repairable) from None
+    return text
+
+
 def content(reply: dict[str, Any]) -> str:
-    """Return the text of a finished reply. Raises UnusableReply if it is empty or ended for any reason but stop."""
+    """Return the text of a finished reply.
+
+    Raises UnusableReply if it is empty, ended for any reason but stop, or could stand in no table.
+    """
     if "choices" not in reply:
         error = reply["error"]
         raise UnusableReply(f"the endpoint gave no reply: {error['code'] or error['message']}", repairable=False)
@@ -41,7 +68,7 @@ def content(reply: dict[str, Any]) -> str:
     text = choice["message"].get("content")
     if not isinstance(text, str) or not text.strip():
         raise UnusableReply("it is empty")
-    return text
+    return _checked(text)
 
 
 def reply_text(reply: dict[str, Any]) -> tuple[str, str | None, str]:
@@ -67,7 +94,7 @@ def thought(reply: dict[str, Any]) -> Thought:
     text = content(reply)
     message = reply["choices"][0]["message"]
     apart = message.get("reasoning_content") or message.get("reasoning")
-    thinking, answer = (apart.strip(), text.strip()) if isinstance(apart, str) else split_reply(text)
+    thinking, answer = (_checked(apart).strip(), text.strip()) if isinstance(apart, str) else split_reply(text)
     if not thinking:
         raise UnusableReply("it holds no thought", repairable=False)
     if not answer:
@@ -160,7 +187,7 @@ QUESTION_SCHEMA = _schema(question={"type": "string"})
 
 def question(reply: dict[str, Any]) -> str:
     """Return the rewritten question."""
-    text = _validated(_Question, reply).question.strip()
+    text = _checked(_validated(_Question, reply).question, repairable=True).strip()
     if not text:
         raise UnusableReply("the question is empty")
     return str(text)

@@ -21,20 +21,30 @@ LEVEL = 6  # of gzip; another level would change every byte
 
 
 def pack(store: Store, folder: Path) -> tuple[int, int]:
-    """Write the archive; return its rows and how many of its files had to change."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Add the store's rows to the archive; return the rows it then has and how many of its files had to change.
+
+    Rows that only the archive has stay. Raises UserError if `folder` is a file, if DVC tracks an archive of that name
+    which is not here, or if a file of the archive is damaged.
+    """
+    tracked = folder.with_name(f"{folder.name}.dvc")
+    if tracked.exists() and not folder.exists():
+        raise UserError(f"{folder}: {tracked.name} names an archive that is not here; run `dvc pull {tracked}` first.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{folder}: not a folder; name the folder that the archive goes to.") from None
     count = changed = 0
     for prefix in SHARDS:
         path = folder / f"{prefix}.jsonl.gz"
-        lines = [_line(row) for row in store.rows(prefix)]
-        count += len(lines)
+        before = path.read_bytes() if path.exists() else None
+        rows = {} if before is None else {row.key: row for row in _rows(path, before)}
+        rows |= {row.key: row for row in store.rows(prefix)}
+        count += len(rows)
+        lines = [_line(rows[key]) for key in sorted(rows)]
         content = gzip.compress("".join(lines).encode("utf-8", "surrogatepass"), LEVEL, mtime=0) if lines else None
-        if content == (path.read_bytes() if path.exists() else None):
+        if content is None or content == before:
             continue
         changed += 1
-        if content is None:
-            path.unlink()
-            continue
         with atomic(path) as temporary:
             temporary.write_bytes(content)
     return count, changed
@@ -50,15 +60,22 @@ def unpack(store: Store, folder: Path) -> tuple[int, int]:
         raise UserError(f"{folder}: no archive of responses; `dvc pull` fetches one, `star1 responses pack` makes one.")
     count = new = 0
     for path in paths:
-        try:
-            rows = [_row(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError):
-            raise UserError(f"{path}: damaged. Fetch it anew with `dvc pull`, or pack again.") from None
-        if not rows:
-            raise UserError(f"{path}: empty. Fetch it anew with `dvc pull`, or pack again.")
+        rows = _rows(path, path.read_bytes())
         count += len(rows)
         new += store.put_many(rows)
     return count, new
+
+
+def _rows(path: Path, content: bytes) -> list[Remembered]:
+    """Return the rows of one file of the archive."""
+    mend = f"`dvc checkout --force {path.parent}` restores it; without a copy in DVC, delete it and pack again"
+    try:
+        rows = [_row(line) for line in gzip.decompress(content).splitlines()]
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{path}: damaged. {mend}.") from None
+    if not rows:
+        raise UserError(f"{path}: empty. {mend}.")
+    return rows
 
 
 def _line(row: Remembered) -> str:

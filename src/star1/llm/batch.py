@@ -223,7 +223,7 @@ async def _fetched(keeper: Keeper, client: openai.AsyncOpenAI, batch: Any, name:
                         keeper.role, endpoint_of(keeper.teacher), requests.readline(), row["custom_id"]
                     )
                     if request is not None:
-                        await keeper.budget.pay(0.0, reply)
+                        await keeper.budget.pay(0.0, reply, request)
                         keeper.keep(request, reply)
                         got += 1
     if batch.status == "failed":

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from star1.errors import UserError
 from star1.llm.requests import Request
-from star1.llm.store import Store, tokens
+from star1.llm.store import Store
+from star1.llm.tokens import CHARS_A_TOKEN, tokens
 
 if TYPE_CHECKING:
     from star1.llm.settings import RoleSending
 
-CHARS_A_TOKEN = 4.0  # of English text, where the store has not seen the model's own ratio yet
 BATCH_DISCOUNT = 0.5  # OpenAI's price of a batch, against single calls
 
 
@@ -147,9 +147,9 @@ class Budget:
             f"run over its stages, the next call may take ${most:.4f}. All replies are kept; the next run goes on."
         )
 
-    async def pay(self, reserved: float, reply: dict[str, Any] | None) -> None:
-        """Replace a reservation by what the reply did cost; None: nothing came back."""
-        prompt, answer = tokens(reply or {})
+    async def pay(self, reserved: float, reply: dict[str, Any] | None, request: Request) -> None:
+        """Replace a reservation by what the reply to the request did cost; None: nothing came back."""
+        prompt, answer = tokens(reply or {}, request.chars)
         self.prompt_tokens += prompt
         self.reply_tokens += answer
         usd = self.rates.usd(prompt, answer)

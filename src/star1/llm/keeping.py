@@ -26,6 +26,7 @@ class Keeper:
         self.budget = Budget(self.rates, sending.budget_usd, store)
         self.again: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
+        self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: list[Request] = []
         self._in_a_row = 0
 

@@ -72,15 +72,22 @@ async def _reply(
             return reply
         await asyncio.sleep(pause)
         pause = min(2 * pause, 1.0)
-    reserved, reply = 0.0, None
+    reserved, reply, under_way = 0.0, None, False
     try:
         reserved = await keeper.budget.reserve(request)
+        under_way = True
         try:
             reply = await _answered(keeper, send, limiter, request)
+        except UserError:
+            under_way = False
+            raise
         finally:
-            await keeper.budget.pay(reserved, reply)
+            await keeper.budget.pay(reserved, reply, request)
+        under_way = "choices" in reply
         keeper.keep(request, reply)
+        under_way = False
     finally:
+        keeper.lost += under_way
         if reply is None or "choices" not in reply:
             keeper.store.release(request.key)
     return reply

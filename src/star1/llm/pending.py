@@ -1,10 +1,11 @@
 """What the stages that ask a model would ask now: the estimate before a cent is spent, and what gc must keep."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from star1.llm.requests import model_of
 from star1.llm.store import Store
 from star1.params import load
 from star1.pipeline.stage import Stage, dvc_name
+from star1.pipeline.stale import because
 
 # The teacher stages in order, each with the artifact whose rows it asks about; none asks about more than those before.
 INPUTS = {
@@ -30,6 +32,7 @@ INPUTS = {
     "score_benign": "benign_cot",
 }
 STAGES = (*INPUTS, "generate", "judge")
+Outdated = Callable[[Path], list[str]]  # from an output to the stages that changed, as stale.outdated returns it
 
 
 @dataclass(frozen=True)
@@ -111,22 +114,48 @@ def _look_at(store: Store, stage: Stage, questions: Questions[Any], seen: Callab
     )
 
 
-def at_most(root: Path, name: str) -> int | None:
-    """Return how many rows a stage can have whose input is not built: those of the nearest input before it that is."""
-    earlier = list(INPUTS)[: list(INPUTS).index(name)] if name in INPUTS else []
-    paths = [root / ARTIFACTS[INPUTS[each]].at() for each in reversed(earlier)]
-    return next((pq.read_metadata(path).num_rows for path in paths if path.exists()), None)
+def stale(stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[str, ...], list[str]]:
+    """Return for each stage whose input is outdated the stages before it that changed."""
+    found = {stage: outdated(_input(*stage)) for stage in stages}
+    return {stage: changed for stage, changed in found.items() if changed}
 
 
-def table(root: Path, estimates: dict[tuple[str, ...], Estimate | None]) -> str:
-    """Return the estimates as lines of text, with a total."""
+def _input(name: str, *keys: str) -> Path:
+    if name == "judge":
+        return ARTIFACTS["generations"].at(model=keys[0])
+    if name == "generate":
+        return Path("models") / keys[0]
+    return ARTIFACTS[INPUTS[name]].at()
+
+
+def at_most(root: Path, name: str, outdated: Outdated) -> int | None:
+    """Return how many rows a stage can have whose input is not built, or outdated; None where nothing bounds them.
+
+    They are no more than those of the nearest input before it that is there; nor, after the selection, than select.k.
+    """
+    order = list(INPUTS)
+    earlier = order[: order.index(name)] if name in INPUTS else []
+    inputs = [ARTIFACTS[INPUTS[each]].at() for each in reversed(earlier)]
+    rows = [pq.read_metadata(root / path).num_rows for path in inputs if (root / path).exists() and not outdated(path)]
+    selected = [load(root / "params.yaml").select.k] if "rewrite" in (name, *earlier) else []
+    return min([*rows[:1], *selected], default=None)
+
+
+def table(
+    root: Path,
+    estimates: dict[tuple[str, ...], Estimate | None],
+    stale: Mapping[tuple[str, ...], list[str]] = MappingProxyType({}),
+    outdated: Outdated = lambda path: [],
+) -> str:
+    """Return the estimates as lines of text, with a total of those that are known; `stale` stages are not."""
     lines = [f"{'stage':32}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'dollars':>11}"]
     for stage, found in estimates.items():
         name = dvc_name(*stage)
         if found is None:
-            rows = at_most(root, *stage[:1])
+            rows = at_most(root, stage[0], outdated)
             few = "" if rows is None else f"at most {rows:,} rows; "
-            lines.append(f"{name:32}  {few}more is known once the stages before it have run")
+            why = f" (its input is outdated: {because(stale[stage])})" if stage in stale else ""
+            lines.append(f"{name:32}  {few}more is known once the stages before it have run{why}")
             continue
         mark = "" if found.known else "  at most: no reply seen yet"
         lines.append(_line(name, found.rows, found.to_ask, found.prompt_tokens, found.reply_tokens, found.usd) + mark)
@@ -140,6 +169,7 @@ def table(root: Path, estimates: dict[tuple[str, ...], Estimate | None]) -> str:
             sum(found.reply_tokens for found in there),
             sum(found.usd for found in there),
         )
+        + ("" if len(there) == len(estimates) else "  without the stages whose rows are not known yet")
     )
     return "\n".join(lines)
 

@@ -1,35 +1,40 @@
-"""How fast a role may ask: requests and tokens a minute, spread evenly, and pauses that the endpoint asks for."""
+"""The rate limiter: requests and tokens a minute of a role, spread evenly, and pauses that its endpoint asks for."""
 
 import asyncio
-import random
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from tqdm.auto import tqdm
+
 from star1.errors import UserError
-from star1.llm.endpoints.url import KEPT
 from star1.llm.requests import Request
 
 if TYPE_CHECKING:
     from star1.llm.settings import RoleSending
 
-SPREAD_S = 0.05  # between requests that a pause held up: so many at once met the limit
+
+SAID_S = 10  # a pause as long as that is said on the console
+SPREAD_S = 5.0  # over so many seconds, at most, the requests that waited are sent when a pause ends
 
 
 class RateLimiter:
-    """Turns of all requests of a role in this process; `tokens` estimates what a request will take, reply included.
+    """Limits all requests of a role in this process; `tokens` estimates what a request will take, reply included.
 
-    max_wait_s: the longest pause that an endpoint may ask for.
+    `longest_s` is the longest pause that the endpoint may ask for.
     """
 
     def __init__(
-        self, role: str, sending: "RoleSending", max_wait_s: float, tokens: Callable[[Request], float]
+        self, role: str, endpoint: "RoleSending", longest_s: float, tokens: Callable[[Request], float]
     ) -> None:
-        self._role, self._max_wait_s, self._tokens = role, max_wait_s, tokens
-        self._request_s = 60 / sending.requests_per_minute if sending.requests_per_minute else 0.0
-        self._token_s = 60 / sending.tokens_per_minute if sending.tokens_per_minute else 0.0
-        self._next = self._held_until = 0.0
-        self._queued = 0  # requests that the pause has held up
+        self._role, self._longest_s, self._concurrency = role, longest_s, endpoint.concurrency
+        self._request_s = 60 / endpoint.requests_per_minute if endpoint.requests_per_minute else 0.0
+        self._token_s = 60 / endpoint.tokens_per_minute if endpoint.tokens_per_minute else 0.0
+        self._tokens = tokens
+        self._next = self._held_until = self._release = self._gap_s = 0.0
         self.stopped = False  # nothing more is to be sent
 
     async def turn(self, request: Request) -> None:
@@ -39,22 +44,43 @@ class RateLimiter:
         self._next = start + max(self._request_s, self._token_s * self._tokens(request) if self._token_s else 0.0)
         if start > now:
             await asyncio.sleep(start - now)
-        while (left := self._held_until - time.monotonic()) > 0:
-            self._queued += 1
-            await asyncio.sleep(left + SPREAD_S * self._queued * random.uniform(0.5, 1.5))
+        while (now := time.monotonic()) < self._held_until:
+            # One after another: all at once would meet the same refusal again.
+            self._release = max(self._release + self._gap_s, self._held_until)
+            await asyncio.sleep(self._release - now)
 
     def hold(self, seconds: float) -> None:
         """Let nobody send for some seconds: the endpoint said so to one, and means all.
 
-        Raises UserError where that is longer than `sending.max_wait_s`.
+        Raises UserError if it asks for more than `longest_s`.
         """
-        if seconds > self._max_wait_s:
+        if seconds > self._longest_s:
             raise UserError(
                 f"{self._role}: the endpoint asks to wait {seconds:,.0f} s, more than sending.max_wait_s "
-                f"{self._max_wait_s:g}; {KEPT}."
+                f"{self._longest_s:,g}; all replies so far are kept, run again then to go on."
             )
         until = time.monotonic() + seconds
+        if seconds >= SAID_S and until > self._held_until + 1:
+            tqdm.write(f"{self._role}: the endpoint asks to wait {seconds:,.0f} s; waiting")
         if until > self._held_until:
-            self._held_until, self._queued = until, 0
-            if seconds >= 5:
-                print(f"{self._role}: the endpoint asks to wait {seconds:,.0f} s", flush=True)
+            self._held_until = until
+            self._gap_s = min(seconds, SPREAD_S) / self._concurrency
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that Retry-After (seconds or a date; or retry-after-ms) asks for, None if it is not there."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            seconds = float(milliseconds) / 1000
+        elif value is not None:
+            seconds = float(value)
+        else:
+            return None
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value or "")
+        except ValueError:
+            return None
+        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

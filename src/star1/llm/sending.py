@@ -87,6 +87,9 @@ class Sender:
                     asyncio.run(online.run(keeper, map(conversation, row_ids), ended))
             finally:
                 print(f"{keeper.stage}: {self._spent(failed)}", flush=True)
+                if keeper.lost:
+                    lost = f"{keeper.lost:,} requests were under way and are not kept; the next run asks again"
+                    print(f"{keeper.stage}: {lost}", flush=True)
 
     def _spent(self, failed: int) -> str:
         budget = self._keeper.budget

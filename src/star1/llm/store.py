@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 
 from star1.errors import UserError
 from star1.llm.requests import Request
+from star1.llm.tokens import tokens
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -98,7 +99,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             if "full" in str(error) or "readonly" in str(error) or "locked" in str(error):
                 raise UserError(
-                    f"{self.path}: cannot be written ({error}); nothing is lost, mend that and run again."
+                    f"{self.path}: cannot be written ({error}); what is in it stays, mend that and run again."
                 ) from None
             raise UserError(
                 f"{self.path}: not a usable response store ({error}). Move it away or restore it."
@@ -264,17 +265,9 @@ def _values(row: Remembered) -> tuple[Any, ...]:
 def remembered(request: Request, reply: dict[str, Any], stage: str = "") -> Remembered:
     """Return a request and its reply as the store keeps them."""
     body = {**request.body, "endpoint": request.endpoint, "keyed": request.keyed}
-    return Remembered(
-        request.key, request.role, body["model"], stage, request.chars, *tokens(reply), _packed(body), _packed(reply)
-    )
-
-
-def tokens(reply: dict[str, Any]) -> tuple[int, int]:
-    """Return the tokens of prompt and reply that a reply says it took; 0 where it does not say."""
-    usage = reply.get("usage")
-    values = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
-    prompt, answer = (value if isinstance(value, int) and value > 0 else 0 for value in values)
-    return prompt, answer
+    chars = request.chars
+    counted = tokens(reply, chars)
+    return Remembered(request.key, request.role, body["model"], stage, chars, *counted, _packed(body), _packed(reply))
 
 
 def _packed(value: dict[str, Any]) -> bytes:

@@ -1,12 +1,28 @@
-"""Where things lie that outlive a run and are no DVC outputs: remembered responses, MLflow's database, Data Docs."""
+"""Where the repository lies, and what outlives a run and is no DVC output: responses, MLflow's database, Data Docs."""
 
 import os
 from pathlib import Path
 
+from star1.errors import UserError
+
+
+def repository() -> Path:
+    """Return the nearest folder at or above the working one that holds dvc.yaml and params.yaml, as a relative path.
+
+    Raises UserError if there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            return Path(os.path.relpath(folder, here))
+    raise UserError(
+        f"{here}: no dvc.yaml and params.yaml here or in a folder above; run the command in the repository."
+    )
+
 
 def home() -> Path:
-    """Return STAR1_HOME, or .star1 in the main repository.
+    """Return STAR1_HOME, or .star1 in the main repository. Raises UserError outside of a repository.
 
     `dvc exp run --temp` and `--queue` work in a copy of the repository; DVC_ROOT names the main one there too.
     """
-    return Path(os.environ.get("STAR1_HOME") or Path(os.environ.get("DVC_ROOT", ".")) / ".star1")
+    return Path(os.environ.get("STAR1_HOME") or Path(os.environ.get("DVC_ROOT") or repository()) / ".star1")

@@ -13,7 +13,7 @@ import pandas as pd
 from star1 import artifacts
 from star1 import params as params_module
 from star1.artifacts import ARTIFACTS
-from star1.errors import UserError
+from star1.errors import UserError, of_the_disk
 from star1.pipeline import graph
 from star1.pipeline.home import home
 from star1.pipeline.view import view
@@ -112,7 +112,10 @@ def main(body: Callable[..., None]) -> None:
     label = dvc_name(name, *keys)
     try:
         body(Stage(name, keys, Path()), *keys)
-    except UserError as error:
+    except (UserError, OSError) as problem:
+        error = of_the_disk(problem) if isinstance(problem, OSError) else problem
+        if error is None:
+            raise
         for line in str(error).splitlines() if is_main_process() else ():
             print(f"{label}: {line}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -6,6 +6,7 @@
 """
 
 import fcntl
+import html
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
@@ -25,6 +27,8 @@ from star1 import artifacts
 from star1.quality.suites import expectations
 
 IDLE_S = 60  # without a question for so long, the process ends
+# Of a page that shows rows: no script runs and nothing is fetched, whatever a row holds.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 EXAMPLES = 3  # offending rows shown on the terminal; Data Docs show more
 
 
@@ -62,9 +66,9 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     result = definition.run(batch_parameters={"dataframe": frame}, result_format={"result_format": "COMPLETE", **named})
     if result.success:
         return []
-    first_page = data_docs(context, docs)
+    page = data_docs(context, docs)
     failed = [each for each in result.results if not each.success]
-    return [f"{target}: {told(each, frame)}" for each in failed] + [f"Nothing was written. Data Docs: {first_page}"]
+    return [f"{target}: {told(each, frame)}" for each in failed] + [f"Nothing was written. Data Docs: {page.as_uri()}"]
 
 
 def told(failure: Any, frame: pd.DataFrame) -> str:
@@ -91,7 +95,17 @@ def _short(arguments: dict[str, Any]) -> str:
 
 
 def data_docs(context: Any, folder: Path) -> Path:
-    """Build the context's Data Docs as a static site and return its first page."""
+    """Build the context's Data Docs as a static site and return the page of its one validation.
+
+    Great Expectations puts rows into that page as they are. So they are escaped before, and a content security policy
+    holds for the page.
+    """
+    results = context.validation_results_store
+    (key,) = results.list_keys()
+    result = results.get(key)
+    for each in result.results:
+        each.result = _escaped(each.result)
+    results.update(key, result)
     for site in list(context.get_site_names()):
         context.delete_data_docs_site(site)
     context.add_data_docs_site(
@@ -106,7 +120,19 @@ def data_docs(context: Any, folder: Path) -> Path:
         },
     )
     context.build_data_docs(site_names="local")
-    return folder / "index.html"
+    (site,) = context.get_docs_sites_urls(resource_identifier=key, site_name="local")
+    page = Path(unquote(urlsplit(site["site_url"]).path))
+    head = f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    artifacts.write_text(page, page.read_text(encoding="utf-8").replace("<head>", head, 1))
+    return page
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, dict):
+        return {name: _escaped(each) for name, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def serve(listener: socket.socket) -> None:

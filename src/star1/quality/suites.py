@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from star1.artifacts import ARTIFACTS
+from star1.artifacts import ARTIFACTS, MAX_CHARS
 from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
 
-MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 ID = r"^[0-9a-f]{16}$"
 RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
 VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]

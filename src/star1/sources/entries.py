@@ -4,11 +4,14 @@ An entry is data, never code. Each mistake in one gives one line that says what 
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Reader = Literal["csv", "json", "jsonl", "text", "hub", "miniature"]
+
+MIRROR = "data/mirror"  # on this machine alone: git and DVC ignore it
 
 
 def _listed(value: Any) -> Any:
@@ -48,7 +51,7 @@ class Entry(BaseModel):
     ALWAYS: ClassVar[set[str]]  # keys that belong to no reader in particular
 
     reader: Reader
-    path: str = Field(min_length=1)  # the file; for hub and url the folder searched first for a copy
+    path: str = Field(min_length=1)  # the file; for hub and url the folder searched first for a copy, MIRROR
     url: Texts | None = None  # public files, read in this order
     sha256: Texts | None = None  # of the file, or of each url's
     dataset: str | None = Field(None, pattern=r"^[\w.-]+(/[\w.-]+)?$")
@@ -60,7 +63,7 @@ class Entry(BaseModel):
     header: bool = True  # without one, columns are called "0", "1" and so on
     where: dict[str, Scalars] = Field(default_factory=dict)  # column: the values that a row may have in it
     rows: int | None = Field(None, ge=1)
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0, lt=2**32)
 
     @field_validator("path")
     @classmethod
@@ -102,6 +105,10 @@ class Entry(BaseModel):
             raise ValueError(
                 f"reader {self.reader} has no use for {', '.join(needless)}; it takes path, {', '.join(sorted(takes))}"
             )
+        if self.reader != "hub" and not self.url and Path(MIRROR) in Path(self.path).parents:
+            raise ValueError(
+                f"path: neither git nor DVC keeps {self.path}; move the file to data/own, then git add or dvc add it"
+            )
         if self.sha256 and len(self.sha256) != len(self.url or (self.path,)):
             raise ValueError(f"sha256: {len(self.sha256)} given for {len(self.url or (self.path,))} files; one each")
         return self
@@ -139,7 +146,7 @@ class BenchmarkEntry(Entry):
     label: str | None = None
     category: str | None = None
     choices: Texts | None = None
-    shuffle_seed: int | None = Field(None, ge=0)
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")

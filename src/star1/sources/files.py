@@ -1,5 +1,6 @@
 """Finding, fetching and opening the files of an entry. Every fault of a file is one UserError that names the key."""
 
+import codecs
 import gzip
 import hashlib
 import http.client
@@ -22,7 +23,14 @@ from star1.sources.entries import Entry
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 TIMEOUT_S = 60
-DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, UnicodeDecodeError)
+# By the file's first bytes; of UTF-32 first, whose mark begins like that of UTF-16.
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
@@ -50,12 +58,17 @@ def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
     return [(f"{path.relative_to(common).as_posix()}:", path) for path in paths]
 
 
+def mirror(entry: Entry, root: Path) -> Path:
+    """Return the entry's folder of copies, in the main repository: the one of `dvc exp run --temp` has no mirror."""
+    return Path(os.environ.get("DVC_ROOT") or root) / entry.path
+
+
 def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
     parts = urllib.parse.urlsplit(url)
     place = Path(
         parts.netloc.replace(":", "_"), *(part for part in parts.path.split("/") if part not in ("", ".", ".."))
     )
-    mirrored = root / entry.path / place
+    mirrored = mirror(entry, root) / place
     if mirrored.is_file():
         return mirrored
     # Not into the mirror: that folder is an input of the stage, and a stage must not write its inputs.
@@ -81,14 +94,20 @@ def _fetch(url: str, target: Path, key: str, mirrored: Path) -> None:
 
 @contextmanager
 def opened(path: Path, key: str) -> Iterator[TextIO]:
-    """Open a text file, unpacked if it ends in .gz or .xz, for reading.
+    """Open a text file, unpacked if it ends in .gz or .xz, for reading; UTF-8, or what its byte order mark says.
 
     Bytes that are not UTF-8 become lone surrogates, so that one bad row does not cost the file; see read.fault.
-    Raises UserError if the file cannot be read to its end.
+    Raises UserError if the file cannot be read to its end, or is UTF-16 or UTF-32 without a mark.
     """
     opener = OPENERS.get(path.suffix, open)
     try:
-        with opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # type: ignore[operator]
+        with opener(path, "rb") as start:  # type: ignore[operator]
+            head = start.read(1000)
+        encoding = next((name for mark, name in MARKS.items() if head.startswith(mark)), None)
+        if encoding is None and head.count(0) > len(head) / 4:
+            raise UserError(f"{key}: {path} is not UTF-8 but seems to be UTF-16. Save it as UTF-8.")
+        errors = "surrogateescape" if encoding is None else "strict"
+        with opener(path, "rt", encoding=encoding or "utf-8-sig", errors=errors, newline="") as file:  # type: ignore[operator]
             yield file
     except DAMAGED as error:
         raise UserError(f"{key}: {path} is damaged ({error}). Fetch it again.") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from star1.errors import UserError
 from star1.sources import csv, json, jsonl
 from star1.sources.entries import Entry
-from star1.sources.files import opened
+from star1.sources.files import mirror, opened
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
@@ -23,7 +23,7 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     unreachable, or lacks the config or a split, or if a copy was made from another commit.
     """
     assert entry.dataset is not None  # the entry's own check
-    copy = root / entry.path / entry.dataset.replace("/", "__")
+    copy = mirror(entry, root) / entry.dataset.replace("/", "__")
     for split, files in _files(entry, key, copy if copy.is_dir() else None).items():
         number = 0
         for file in files:

@@ -1,5 +1,6 @@
 """`star1 estimate train`: what the runs are made of, and what each way of launching them takes of its devices."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import ceil
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from star1.artifacts import read
 from star1.params import load
+from star1.pipeline import stale
 
 if TYPE_CHECKING:
     from star1.params import Params
@@ -31,11 +33,11 @@ class Prospect:
 def report(root: Path) -> str:
     """Return the tables of each base that runs train on; a line says what is missing where a base is not built."""
     params = load(root / "params.yaml")
-    bases = dict.fromkeys(run.base for run in params.runs.values())
-    return "\n\n".join(_of_base(root, base, params) for base in bases)
+    bases, outdated = dict.fromkeys(run.base for run in params.runs.values()), stale.outdated(root)
+    return "\n\n".join(_of_base(root, base, params, outdated) for base in bases)
 
 
-def _of_base(root: Path, base: str, params: "Params") -> str:
+def _of_base(root: Path, base: str, params: "Params", outdated: Callable[[str], list[str]]) -> str:
     from star1.training.memory import read_shape
     from star1.training.settings import training_settings
 
@@ -45,10 +47,15 @@ def _of_base(root: Path, base: str, params: "Params") -> str:
             f"Neither tokens nor memory are known before models/{base} is there: `dvc repro base@{base}` builds it, "
             f"`dvc pull models/{base}` fetches it."
         )
+    if changed := outdated(f"models/{base}"):
+        return (
+            f"Neither tokens nor memory are known: models/{base} is outdated ({stale.because(changed)}); "
+            f"`dvc repro base@{base}` builds the one that params.yaml names."
+        )
     shape = read_shape(folder)
     runs = {name: run for name, run in params.runs.items() if run.base == base}
     settings = {name: training_settings(params.train, run) for name, run in runs.items()}
-    found = {name: prospect(root, run, settings[name]) for name, run in runs.items()}
+    found = {name: prospect(root, run, settings[name], outdated) for name, run in runs.items()}
     known = {name: run for name, run in found.items() if not isinstance(run, str)}
     tables = [f"Runs on {base}:", _runs_table(found, shape, settings)]
     # Memory depends on the settings alone, which most runs share.
@@ -58,11 +65,13 @@ def _of_base(root: Path, base: str, params: "Params") -> str:
     return "\n".join(tables)
 
 
-def prospect(root: Path, run: "Run", settings: "Training") -> "Prospect | str":
+def prospect(root: Path, run: "Run", settings: "Training", outdated: Callable[[str], list[str]]) -> "Prospect | str":
     """Tokenise a run's rows as the training will; return why not where that cannot be done."""
     for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
         if not (root / path).exists():
             return f"not known before {path} is there: `dvc repro` builds it, `dvc pull` fetches it"
+        if changed := outdated(path):
+            return f"not known: {path} is outdated ({stale.because(changed)}); `dvc repro` builds it anew"
     from transformers import AutoTokenizer
 
     from star1.training.examples import encode_all, truncated

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -15,6 +12,7 @@ import openai
 
 from star1.errors import UserError
 from star1.llm.endpoints import Passing, Send
+from star1.llm.rate_limiter import retry_after
 from star1.llm.requests import Request
 
 if TYPE_CHECKING:
@@ -65,11 +63,13 @@ def sender_of(client: openai.AsyncOpenAI, sending: "RoleSending") -> Send:
                 return refusal(status, {"code": code, "message": error.message}, client)
             if code == "insufficient_quota" or not (status in PASSING or status >= 500):
                 raise what_to_mend(client, request.role, request.body["model"], error, sending) from None
-            raise Passing(f"the endpoint answered {status}", retry_after(error.response.headers)) from None
+            reason = without_key(error.message, client)[:200]
+            wait_s = retry_after(error.response.headers)
+            raise Passing(f"the endpoint answered {status}: {reason}", wait_s) from None
         except (TimeoutError, openai.APITimeoutError):
             raise Passing(f"no reply within {sending.timeout_s:g} s") from None
-        except openai.APIConnectionError:
-            raise Passing("the connection failed") from None
+        except openai.APIConnectionError as error:
+            raise Passing(f"the connection failed: {error.__cause__ or error}") from None
         except Malformed:
             raise Passing("the endpoint's reply was no chat completion") from None
 
@@ -115,22 +115,3 @@ def what_to_mend(
         429: f"the quota at {url} is used up; {KEPT} once it is raised",
     }
     return UserError(f"{role}: {advice.get(status, f'the endpoint {url} answered {status}; {KEPT}')}.")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After (seconds or a date; or retry-after-ms) asks for, None if it is not there."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            seconds = float(milliseconds) / 1000
-        elif value is not None:
-            seconds = float(value)
-        else:
-            return None
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value or "")
-        except ValueError:
-            return None
-        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None

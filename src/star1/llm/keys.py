@@ -1,0 +1,25 @@
+"""Keys of endpoints: environment variables that params name."""
+
+import os
+
+from star1.evaluation.tasks import task_of
+from star1.llm.settings import Llm, Teacher
+from star1.params import Params
+from star1.pipeline.fields import LOCAL
+
+
+def missing_keys(params: Params) -> list[str]:
+    """Return a line for each role that will be asked and whose environment variable with the key is not set."""
+    evaluated = [params.benchmarks[name].task for names in params.suites.values() for name in names]
+    judges = {task_of(str(task)).role for task in evaluated}
+    lines = []
+    for role in Llm.model_fields:
+        teacher = getattr(params.llm, role)
+        if not isinstance(teacher, Teacher) or teacher.base_url in LOCAL:
+            continue
+        if role in ("guard", "second_guard", "judge") and role not in judges:
+            continue
+        variable = params.sending.of(role).key_variable
+        if variable and not os.environ.get(variable, "").strip():
+            lines.append(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+    return lines

@@ -1,0 +1,184 @@
+"""A reply that no table can hold is one failed row, whatever it holds, all the way to the failures table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from star1.llm.talk import Talk
+
+from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, MAX_CHARS, SAFETY_CRITERIA, to_table, write_table
+from star1.llm import asking, client, parsing
+from star1.llm.archive import _line, _row
+from star1.llm.budget import Budget, rates
+from star1.llm.store import Store, remembered
+from tests.fault_server import FaultServer
+from tests.llm.conftest import ALLOWED, PARAMS, Ask, rows, sending, teachers
+
+HALF = "\ud83d"
+THOUGHT = {"content": "no", "reasoning_content": "hm"}
+
+
+def hostile(message: dict[str, Any]) -> Any:
+    """Return what answers the question that says "bad" with a message, all others well."""
+    return lambda body: message if "bad" in body["messages"][0]["content"] else '{"categories": ["Other"]}'
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"content": HALF}, "it holds half a surrogate pair at character 0"),
+        ({"content": f'{{"categories": ["{HALF}"]}}'}, "it holds half a surrogate pair at character 17"),
+        ({"content": "x" * (MAX_CHARS + 1)}, "it has 200,001 characters, more than 200,000"),
+        ({"content": ["a", "list"]}, "it is empty"),
+    ],
+)
+def test_a_classifier_s_reply_that_no_table_holds(
+    server: FaultServer, ask: Ask, monkeypatch: pytest.MonkeyPatch, message: dict[str, Any], why: str
+) -> None:
+    server.answer = hostile(message)
+    asked = ask(rows(29) | {"7": "bad"})
+    assert list(asked.failures["reason"]) == [why]
+    to_table(ARTIFACTS["failures"], asked.failures)
+    assert ask(rows(29) | {"7": "bad"}).failures.equals(asked.failures), "it is remembered"
+    server.answer = hostile({"content": '{"categories": ["Other"]}'})
+    monkeypatch.setenv("STAR1_RETRY_FAILURES", "1")
+    assert ask(rows(29) | {"7": "bad"}).values["7"] == ["Other"]
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"content": f"<think>hm</think>{HALF}"}, "half a surrogate pair"),
+        ({"content": "no", "reasoning_content": f"hm {HALF}"}, "half a surrogate pair at character 3"),
+        ({"content": "no", "reasoning_content": "x" * (MAX_CHARS + 1)}, "it has 200,001 characters"),
+    ],
+)
+def test_a_thought_that_no_table_holds(server: FaultServer, message: dict[str, Any], why: str) -> None:
+    server.answer = lambda body: message if "bad" in body["messages"][0]["content"] else THOUGHT
+    conversations = {row_id: [{"role": "user", "content": text}] for row_id, text in (rows(29) | {"7": "bad"}).items()}
+    asked = asking.ask_rows("reason", "classifier", teachers(server.url), sending(), conversations, parsing.thought)
+    assert len(asked.values) == 29
+    assert why in asked.failures["reason"][0]
+    to_table(ARTIFACTS["failures"], asked.failures)
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30, "completion_tokens": 2**63}, [1], "many", {}, None])
+def test_a_usage_that_is_none_costs_no_reply(tmp_path: Path, usage: Any) -> None:
+    request = Talk("1", "classifier", PARAMS.llm, [{"role": "user", "content": "how?"}], parsing.thought).request
+    with Store(tmp_path) as store:
+        store.put(request, {"choices": [], "usage": usage})
+        assert store.get(request) == {"choices": [], "usage": usage}
+        assert store.models()[0][2:5] == (1, 1, 0), "counted by its characters"
+
+
+BIG = st.integers(-(2**70), 2**70) | st.just(10**30)
+WORDS = st.text(st.characters(codec=None), max_size=8) | st.just(HALF) | st.just("x" * (MAX_CHARS + 1))
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | BIG | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=5,
+)
+NEARLY = st.one_of(
+    st.builds(lambda x: {"categories": x}, st.lists(st.sampled_from(ALLOWED) | WORDS, max_size=2) | ANYTHING),
+    st.builds(lambda x: {"question": x}, WORDS | ANYTHING),
+    st.builds(lambda x: {"class": x}, st.sampled_from(parsing.CLASSES) | ANYTHING),
+    st.builds(lambda x: dict.fromkeys((*SAFETY_CRITERIA, *BENIGN_CRITERIA), x), st.integers(0, 11) | ANYTHING),
+)
+TEXTS = st.one_of(
+    WORDS, NEARLY.map(json.dumps), NEARLY.map(lambda x: json.dumps(x, ensure_ascii=False)), st.just("unsafe\nS1"),
+    st.builds("<think>{}</think>{}".format, WORDS, WORDS),
+)  # fmt: skip
+MESSAGES = st.fixed_dictionaries({"content": TEXTS | ANYTHING}, optional={"reasoning_content": WORDS | ANYTHING})
+CHOICES = st.fixed_dictionaries(
+    {"finish_reason": st.just("stop") | st.just("stop") | ANYTHING, "message": MESSAGES | ANYTHING}
+)
+USAGES = st.fixed_dictionaries({}, optional=dict.fromkeys(("prompt_tokens", "completion_tokens"), BIG | ANYTHING))
+REPLIES = st.fixed_dictionaries(
+    {"choices": st.lists(CHOICES, min_size=1, max_size=2) | ANYTHING}, optional={"usage": USAGES | ANYTHING}
+)
+ERRORS = st.builds(lambda code, message: {"error": {"status": 400, "code": code, "message": message}}, ANYTHING, WORDS)
+PARSERS = {
+    "categorized": lambda reply: parsing.categories(reply, ALLOWED),
+    "cot": parsing.thought,
+    "scored": lambda reply: parsing.scores(reply, SAFETY_CRITERIA, 0, 10),
+    "benign_questions": parsing.question,
+    "judgements": parsing.refusal_class,
+    "failures": parsing.guarded,
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(sorted(PARSERS)), st.lists(REPLIES | ERRORS, min_size=3, max_size=3))
+def test_whatever_comes_the_whole_way_holds(store: Store, artifact: str, replies: list[dict[str, Any]]) -> None:
+    messages = [{"role": "user", "content": "how?"}]
+    talk: Talk[Any] = Talk("row", "classifier", PARAMS.llm, messages, PARSERS[artifact])
+    for reply in replies:
+        try:
+            came = reply if "error" in reply else client.whole(json.dumps(reply))
+        except client.Malformed:
+            return
+        json.dumps(talk.request.body, ensure_ascii=False).encode("utf-8")  # as it is sent
+        row = remembered(talk.request, came, "stage")
+        assert _line(_row(_line(row).encode())) == _line(row)
+        store.put_many([row], replace=True)
+        assert json.dumps(store.get(talk.request)) == json.dumps(came)
+        rate = rates(store, "stage", "classifier", talk.request.body["model"], PARAMS.sending.classifier)
+        assert rate.most_usd(talk.request) >= 0 <= sum(rate.likely_tokens(talk.request))
+        if talk.hear(came):
+            break
+    else:
+        raise AssertionError("a talk ends after its repairs")
+    store.models()
+    assert Budget(rate, None, store).left_usd
+    if talk.failure is None:
+        written(artifact, talk.value)
+        return
+    failure = talk.failure
+    assert failure.reason.strip() and len(failure.reason) <= 1000
+    frame = pd.DataFrame([("row", "stage", failure.reason, failure.attempts, failure.last_reply)])
+    frame.columns = pd.Index(ARTIFACTS["failures"].columns)
+    write_table(to_table(ARTIFACTS["failures"], frame), store.path.with_name("failures.parquet"))
+
+
+def written(artifact: str, value: Any) -> None:
+    """Check that the texts of a parsed value can stand in a table, and pass its suite's limits."""
+    texts = [
+        getattr(value, "thinking", None),
+        getattr(value, "answer", None),
+        value if artifact == "benign_questions" else None,
+    ]
+    for text in filter(lambda text: text is not None, texts):
+        assert text.strip() and len(text.encode("utf-8")) and len(text) <= MAX_CHARS
+    row = {
+        "id": "0" * 16,
+        "question": value if artifact == "benign_questions" else "how?",
+        "source": "S",
+        "parent": "1",
+    }
+    row |= {"category": value if artifact == "categorized" else ["Other"], "score": value}
+    row |= {name: getattr(value, name, "no") for name in ("response", "thinking", "answer")}
+    if artifact not in ("failures", "judgements"):
+        to_table(ARTIFACTS[artifact], pd.DataFrame([row]))
+
+
+@pytest.mark.parametrize("depth", [100, 900, 950, 970, 980, 990, 1000, 5000])
+def test_a_reply_that_is_nested_deep(tmp_path: Path, depth: int) -> None:
+    text = json.dumps({"choices": [{"finish_reason": "stop", "message": {"content": "no"}}]})
+    text = text[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
+    request = Talk("1", "classifier", PARAMS.llm, [{"role": "user", "content": "how?"}], parsing.thought).request
+    try:
+        came = client.whole(text)
+    except client.Malformed:
+        return
+    with Store(tmp_path) as store:
+        store.put(request, came)
+        assert store.get(request) == came

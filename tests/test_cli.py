@@ -1,0 +1,101 @@
+"""`star1` from any folder of the repository: its root is found, or the command ends with one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from star1 import cli
+from star1.llm.requests import Request
+from star1.llm.store import Store
+from tests.conftest import edit_params
+
+
+@pytest.fixture
+def star1(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """A function that runs the command line in a folder; returns its status and what it printed."""
+    monkeypatch.delenv("STAR1_HOME")
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+    def command(*arguments: str, at: Path = root) -> tuple[int, str]:
+        monkeypatch.chdir(at)
+        monkeypatch.setattr("sys.argv", ["star1", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out + printed.err
+
+    return command
+
+
+def remember(root: Path, count: int) -> None:
+    with Store(root / ".star1/responses") as store:
+        for n in range(count):
+            store.put(Request("scorer", {"model": "m", "messages": [{"role": "user", "content": f"{n}"}]}), {})
+
+
+def test_commands_find_the_root_from_below(root: Path, star1) -> None:
+    remember(root, 5)
+    below = root / "src/star1"
+    assert star1("responses", "pack", at=below)[1].startswith("5 responses in ../../responses; ")
+    assert len(list((root / "responses").iterdir())) > 1
+    assert star1("responses", "stats", at=below)[0] == 0
+    assert star1("check", at=below) == (0, "")
+    code, said = star1("trace", "How do I knit?", at=below)
+    assert (code, said) == (
+        1,
+        "star1: trace: nothing is built yet. `dvc repro` builds everything, `dvc pull` fetches it.\n",
+    )
+    assert star1("responses", "unpack", at=below)[1] == "5 responses in ../../responses; 0 are new here.\n"
+    assert star1("responses", "pack", "mine", at=below)[0] == 0
+    assert (below / "mine").is_dir()
+    assert not (below / ".star1").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "preset", "trace x", "estimate", "responses stats", "responses pack"])
+def test_outside_of_a_repository_a_command_refuses(tmp_path_factory, star1, command: str) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    code, said = star1(*command.split(), at=folder)
+    assert (code, said.count("\n")) == (1, 1)
+    assert "no dvc.yaml and params.yaml here or in a folder above" in said
+    assert not any(folder.iterdir())
+
+
+def test_pack_to_a_file(root: Path, star1) -> None:
+    (root / "file").write_text("mine")
+    for name in ("file", "file/below"):
+        assert star1("responses", "pack", name) == (
+            1,
+            f"star1: {name}: not a folder; name the folder that the archive goes to.\n",
+        )
+    assert (root / "file").read_text() == "mine"
+
+
+def test_pack_before_the_tracked_archive_is_pulled(root: Path, star1) -> None:
+    remember(root, 1)
+    (root / "responses.dvc").write_text("outs: []\n")
+    code, said = star1("responses", "pack")
+    assert (code, said) == (
+        1,
+        "star1: responses: responses.dvc names an archive that is not here; run `dvc pull responses.dvc` first.\n",
+    )
+    assert not (root / "responses").exists()
+
+
+def test_a_full_disk_is_told_in_a_line(star1) -> None:
+    code, said = star1("check", "--mark", "/dev/full")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "No space left on device; nothing half-written is left. Mend that and run again." in said
+
+
+def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, star1, monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def change(params: Any) -> None:
+        params["llm"]["scorer"]["base_url"] = "https://api.example/v1"
+        params["sending"]["scorer"]["key_variable"] = "OPENAI_API_KEY"
+
+    edit_params(root, change)
+    line = "llm.scorer: set the environment variable OPENAI_API_KEY to the key for https://api.example/v1.\n"
+    assert star1("check") == (1, f"star1: {line}")
+    assert star1("check", "--mark", "data/.checked") == (0, f"warning: {line}")
