@@ -31,7 +31,7 @@ def star1(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def remember(root: Path, count: int) -> None:
     with Store(root / ".star1/responses") as store:
         for n in range(count):
-            store.put(Request("scorer", {"model": "m", "messages": [{"role": "user", "content": f"{n}"}]}), {})
+            store.put(Request("scorer", "", {"model": "m", "messages": [{"role": "user", "content": f"{n}"}]}), {})
 
 
 def test_commands_find_the_root_from_below(root: Path, star1) -> None:
@@ -93,7 +93,7 @@ def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, st
 
     def change(params: Any) -> None:
         params["llm"]["scorer"]["base_url"] = "https://api.example/v1"
-        params["sending"]["scorer"]["key_variable"] = "OPENAI_API_KEY"
+        params["sending"]["roles"]["scorer"] = {"key_variable": "OPENAI_API_KEY"}
 
     edit_params(root, change)
     line = "llm.scorer: set the environment variable OPENAI_API_KEY to the key for https://api.example/v1.\n"

@@ -61,15 +61,11 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("collect.order", ["GPTFuzz", "Nowhere"], "collect.order: 'Nowhere' is not one of sources"),
         ("collect.order", ["GPTFuzz"], "stands under sources but not here"),
         ("categories", [], "categories: List should have at least 1 item"),
-        ("llm.scorer.base_url", "", 'llm.scorer.base_url: must be "simulator" or http(s)://HOST[:PORT]/PATH'),
-        ("llm.scorer.base_url", "htp://x/v1", "and 'htp://x/v1' is not"),
-        ("llm.scorer.base_url", "https:///v1", "and 'https:///v1' is not"),
-        ("llm.scorer.base_url", "http://x:99999/v1", "llm.scorer.base_url: Port out of range 0-65535"),
+        ("llm.scorer.base_url", "", "llm.scorer.base_url: must be simulator, transformers, vllm, or a URL"),
+        ("llm.scorer.base_url", "htp://x/v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
+        ("llm.scorer.base_url", "https:///v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
         ("train.seed", 2**32, "train.seed: Input should be less than 4294967296"),
-        ("base.miniature.seed", -1, "base.miniature.seed: Input should be greater than or equal to 0"),
         ("sources.ALERT.seed", 2**32, "sources.ALERT.seed: Input should be less than 4294967296"),
-        ("base.miniature.heads", 3, "base.miniature: hidden 128 does not divide by twice the heads 3"),
-        ("base.miniature.kv_heads", 3, "base.miniature: heads 4 does not divide by kv_heads 3"),
         ("select.klingon", 3, "select.klingon: Extra inputs are not permitted"),
         ("runs.star1.think", "loudly", "runs.star1.think: Input should be 'full', 'empty' or 'none'"),
     ],
@@ -102,11 +98,11 @@ def test_missing_keys_are_named_for_the_roles_that_are_asked(
     monkeypatch.delenv("A_KEY", raising=False)
     for role in ("scorer", "judge"):
         put(raw_params, f"llm.{role}.base_url", "https://api.example/v1")
-        put(raw_params, f"sending.{role}.key_variable", "A_KEY")
-    put(raw_params, "sending.reasoner.key_variable", "A_KEY")  # asked of the simulator, which needs none
+        raw_params["sending"]["roles"][role] = {"key_variable": "A_KEY"}
+    raw_params["sending"]["roles"]["reasoner"] = {"key_variable": "A_KEY"}  # asked of the simulator, which needs none
     line = "llm.{}: set the environment variable A_KEY to the key for https://api.example/v1."
     assert missing_keys(check(raw_params, PATH)) == [line.format("scorer")]
-    put(raw_params, "evaluate.judges.over_refusal", "classes")
+    put(raw_params, "benchmarks.XSTest.task", "refusal_classes")
     assert missing_keys(check(raw_params, PATH)) == [line.format("scorer"), line.format("judge")]
     monkeypatch.setenv("A_KEY", "sk-1")
     assert missing_keys(check(raw_params, PATH)) == []

@@ -1,6 +1,7 @@
 """A reply that no table can hold is one failed row, whatever it holds, all the way to the failures table."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from star1.llm.talk import Talk
 
 from star1.artifacts import ARTIFACTS, BENIGN_CRITERIA, MAX_CHARS, SAFETY_CRITERIA, to_table, write_table
-from star1.llm import asking, client, parsing
+from star1.asking import parsing
+from star1.asking.conversation import Conversation
+from star1.asking.rows import ask_rows
+from star1.evaluation.generation import generated
 from star1.llm.archive import _line, _row
 from star1.llm.budget import Budget, rates
+from star1.llm.endpoints.url import Malformed, whole
 from star1.llm.store import Store, remembered
 from tests.fault_server import FaultServer
-from tests.llm.conftest import ALLOWED, PARAMS, Ask, rows, sending, teachers
+from tests.llm.conftest import ALLOWED, PARAMS, Ask, questions, rows, sending, teachers
 
 HALF = "\ud83d"
 THOUGHT = {"content": "no", "reasoning_content": "hm"}
@@ -59,8 +63,9 @@ def test_a_classifier_s_reply_that_no_table_holds(
 )
 def test_a_thought_that_no_table_holds(server: FaultServer, message: dict[str, Any], why: str) -> None:
     server.answer = lambda body: message if "bad" in body["messages"][0]["content"] else THOUGHT
-    conversations = {row_id: [{"role": "user", "content": text}] for row_id, text in (rows(29) | {"7": "bad"}).items()}
-    asked = asking.ask_rows("reason", "classifier", teachers(server.url), sending(), conversations, parsing.thought)
+    params, texts = teachers(server.url), rows(29) | {"7": "bad"}
+    asking = replace(questions(texts), parse=parsing.thought)
+    asked = ask_rows("reason", asking, params.classifier, params, sending())
     assert len(asked.values) == 29
     assert why in asked.failures["reason"][0]
     to_table(ARTIFACTS["failures"], asked.failures)
@@ -68,7 +73,9 @@ def test_a_thought_that_no_table_holds(server: FaultServer, message: dict[str, A
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30, "completion_tokens": 2**63}, [1], "many", {}, None])
 def test_a_usage_that_is_none_costs_no_reply(tmp_path: Path, usage: Any) -> None:
-    request = Talk("1", "classifier", PARAMS.llm, [{"role": "user", "content": "how?"}], parsing.thought).request
+    request = Conversation(
+        "1", "classifier", PARAMS.llm.classifier, [{"role": "user", "content": "how?"}], parsing.thought, 2
+    ).request
     with Store(tmp_path) as store:
         store.put(request, {"choices": [], "usage": usage})
         assert store.get(request) == {"choices": [], "usage": usage}
@@ -108,6 +115,7 @@ PARSERS = {
     "benign_questions": parsing.question,
     "judgements": parsing.refusal_class,
     "failures": parsing.guarded,
+    "generations": generated,
 }
 
 
@@ -120,29 +128,31 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @given(st.sampled_from(sorted(PARSERS)), st.lists(REPLIES | ERRORS, min_size=3, max_size=3))
 def test_whatever_comes_the_whole_way_holds(store: Store, artifact: str, replies: list[dict[str, Any]]) -> None:
     messages = [{"role": "user", "content": "how?"}]
-    talk: Talk[Any] = Talk("row", "classifier", PARAMS.llm, messages, PARSERS[artifact])
+    conversation: Conversation[Any] = Conversation(
+        "row", "classifier", PARAMS.llm.classifier, messages, PARSERS[artifact], 2
+    )
     for reply in replies:
         try:
-            came = reply if "error" in reply else client.whole(json.dumps(reply))
-        except client.Malformed:
+            came = reply if "error" in reply else whole(json.dumps(reply))
+        except Malformed:
             return
-        json.dumps(talk.request.body, ensure_ascii=False).encode("utf-8")  # as it is sent
-        row = remembered(talk.request, came, "stage")
+        json.dumps(conversation.request.body, ensure_ascii=False).encode("utf-8")  # as it is sent
+        row = remembered(conversation.request, came, "stage")
         assert _line(_row(_line(row).encode())) == _line(row)
         store.put_many([row], replace=True)
-        assert json.dumps(store.get(talk.request)) == json.dumps(came)
-        rate = rates(store, "stage", "classifier", talk.request.body["model"], PARAMS.sending.classifier)
-        assert rate.most_usd(talk.request) >= 0 <= sum(rate.likely_tokens(talk.request))
-        if talk.hear(came):
+        assert json.dumps(store.get(conversation.request)) == json.dumps(came)
+        rate = rates(store, "stage", "classifier", conversation.request.body["model"], PARAMS.sending.of("classifier"))
+        assert rate.most_usd(conversation.request) >= 0 <= sum(rate.likely_tokens(conversation.request))
+        if conversation.receive(came):
             break
     else:
-        raise AssertionError("a talk ends after its repairs")
+        raise AssertionError("a conversation ends after its repairs")
     store.models()
     assert Budget(rate, None, store).left_usd
-    if talk.failure is None:
-        written(artifact, talk.value)
+    if conversation.failure is None:
+        written(artifact, conversation.value)
         return
-    failure = talk.failure
+    failure = conversation.failure
     assert failure.reason.strip() and len(failure.reason) <= 1000
     frame = pd.DataFrame([("row", "stage", failure.reason, failure.attempts, failure.last_reply)])
     frame.columns = pd.Index(ARTIFACTS["failures"].columns)
@@ -166,7 +176,7 @@ def written(artifact: str, value: Any) -> None:
     }
     row |= {"category": value if artifact == "categorized" else ["Other"], "score": value}
     row |= {name: getattr(value, name, "no") for name in ("response", "thinking", "answer")}
-    if artifact not in ("failures", "judgements"):
+    if artifact not in ("failures", "judgements", "generations"):
         to_table(ARTIFACTS[artifact], pd.DataFrame([row]))
 
 
@@ -174,10 +184,12 @@ def written(artifact: str, value: Any) -> None:
 def test_a_reply_that_is_nested_deep(tmp_path: Path, depth: int) -> None:
     text = json.dumps({"choices": [{"finish_reason": "stop", "message": {"content": "no"}}]})
     text = text[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
-    request = Talk("1", "classifier", PARAMS.llm, [{"role": "user", "content": "how?"}], parsing.thought).request
+    request = Conversation(
+        "1", "classifier", PARAMS.llm.classifier, [{"role": "user", "content": "how?"}], parsing.thought, 2
+    ).request
     try:
-        came = client.whole(text)
-    except client.Malformed:
+        came = whole(text)
+    except Malformed:
         return
     with Store(tmp_path) as store:
         store.put(request, came)

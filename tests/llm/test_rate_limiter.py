@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from star1.asking import rows as asking
 from star1.errors import UserError
-from star1.llm import asking
 from star1.llm.rate_limiter import RateLimiter
 from star1.llm.requests import Request
 from star1.llm.store import Store
 from tests.fault_server import Fault, FaultServer
 from tests.llm.conftest import Ask, rows, sending
 
-ASKED = Request("classifier", {"model": "m", "messages": []})
+ASKED = Request("classifier", "", {"model": "m", "messages": []})
 
 
 def limiter(longest_s: float = 600.0) -> RateLimiter:
-    return RateLimiter("classifier", sending(concurrency=20).classifier, longest_s, lambda request: 0.0)
+    return RateLimiter("classifier", sending(concurrency=20).of("classifier"), longest_s, lambda request: 0.0)
 
 
 def test_after_a_pause_requests_are_sent_one_after_another() -> None:

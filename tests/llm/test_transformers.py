@@ -81,7 +81,7 @@ def requests(count: int, first: int = 0, **body: Any) -> list[Request]:
         draw = random.Random(number)
         question = " ".join(draw.choice(WORDS) for _ in range(draw.randint(1, 9)))
         asked = {"model": "m", "messages": [{"role": "user", "content": f"{question} {number}"}], "max_tokens": 24}
-        made.append(Request("judge", asked | {"temperature": 0.0, "top_p": 1.0, "seed": number} | body))
+        made.append(Request("judge", "transformers", asked | {"temperature": 0.0, "top_p": 1.0, "seed": number} | body))
     return made
 
 

@@ -59,7 +59,7 @@ def teacher(model: Path) -> Any:
 
 def request(text: str, **sampling: Any) -> Request:
     body = {"model": "m", "messages": [{"role": "user", "content": text}], **GREEDY, **sampling}
-    return Request("guard", body)
+    return Request("guard", "vllm", body)
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_vllm_knows_every_flag_and_every_field() -> None:
     }  # fmt: skip
     wanted = ours | {flag.replace("-", "_"): value for flag, value in FLAGS.items()}
     assert {name: given[name] for name in wanted} == wanted
-    body = vllm.completion(Request("guard", {"model": "m", "messages": [], "max_tokens": 1}), "served", [1])
+    body = vllm.completion(Request("guard", "vllm", {"model": "m", "messages": [], "max_tokens": 1}), "served", [1])
     assert {*body, *vllm.PASSED} <= set(fields)
 
 

@@ -74,7 +74,7 @@ def content(reply: dict[str, Any]) -> str:
 def reply_text(reply: dict[str, Any]) -> tuple[str, str | None, str]:
     """Return (text, thought, finish_reason) of a reply however it ended; the thought where it has a field of its own.
 
-    Raises UnusableReply where the endpoint gave no reply.
+    Raises UnusableReply where the endpoint gave no reply, or one that could stand in no table.
     """
     if "choices" not in reply:
         error = reply["error"]
@@ -83,8 +83,8 @@ def reply_text(reply: dict[str, Any]) -> tuple[str, str | None, str]:
     text, message = choice["message"].get("content"), choice["message"]
     apart = message.get("reasoning_content") or message.get("reasoning")
     return (
-        text if isinstance(text, str) else "",
-        apart if isinstance(apart, str) else None,
+        _checked(text) if isinstance(text, str) else "",
+        _checked(apart) if isinstance(apart, str) else None,
         str(choice["finish_reason"]),
     )
 

@@ -36,9 +36,13 @@ def test_the_paper_preset_gives_the_paper_s_numbers(root: Path) -> None:
     assert {run.epochs for run in params.runs.values()} == {5}
     reasoner = params.llm.reasoner
     assert (reasoner.temperature, reasoner.top_p, reasoner.max_tokens) == (0.6, 0.7, 8000)
-    judges = params.evaluate.judges
-    assert (judges.safety, params.llm.guard.model) == ("guard", "meta-llama/Llama-Guard-3-8B")
-    assert (judges.over_refusal, params.llm.judge.model) == ("classes", "gpt-4o")
+    tasks = {name: params.benchmarks[name].task for names in params.suites.values() for name in names}
+    assert [tasks[name] for name in params.suites["safety"]] == ["guard"] * len(params.suites["safety"])
+    assert params.llm.guard.model.startswith("meta-llama/Llama-Guard-3-8B@")
+    assert (tasks["XSTest"], params.llm.judge.model) == ("refusal_classes", "gpt-4o-2024-11-20")
+    limits = {name: params.benchmarks[name].max_tokens for name in params.suites["reasoning"]}
+    assert limits == {"MMLU-Pro": 4096, "AIME24": 16384, "MATH500": 16384, "GPQA-Diamond": 32768, "HumanEval": 16384}
+    assert params.evaluate.protocols["paper"].extra == {"repetition_penalty": 1.2}
 
 
 @pytest.mark.parametrize("name", TEACHERS)
@@ -49,7 +53,7 @@ def test_teachers_may_be_laid_over_the_paper(root: Path, name: str) -> None:
     params = load(root / "params.yaml")
     assert params.llm.reasoner.temperature == before.llm.reasoner.temperature
     assert params.llm != before.llm
-    assert params.sending.reasoner.retries == before.sending.reasoner.retries
+    assert params.sending.of("reasoner").retries == before.sending.of("reasoner").retries
 
 
 def test_comments_stay_and_entries_are_replaced_whole(root: Path) -> None:
