@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +16,8 @@ from ruamel.yaml import YAML
 from stages import categorize, rewrite
 from star1 import artifacts, policies, prompts
 from star1.artifacts import ARTIFACTS
+from star1.asking.questions import Questions
+from star1.criteria import SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.params import load
 from star1.pipeline.stage import Stage
@@ -142,16 +145,19 @@ def test_a_field_is_put_in_as_it_is(text: str) -> None:
 def test_the_order_of_the_categories_changes_no_request(root: Path) -> None:
     row = {"id": "0" * 16, "question": "how?", "source": "ALERT"}
     full = row | {"category": ["Self-Harm"], "response": "r", "thinking": "t", "answer": "a"}
-    scored = full | {"score": dict.fromkeys(artifacts.SAFETY_CRITERIA, 10)}
+    scored = full | {"score": dict.fromkeys(SAFETY_CRITERIA, 10)}
     for name, values in (("collection", row), ("star1", scored)):
         description = ARTIFACTS[name]
         artifacts.write_table(artifacts.to_table(description, pd.DataFrame([values])), root / description.at())
+
+    def messages(task: Questions[Any]) -> list[object]:
+        return [task.messages(row) for row in task.rows.itertuples(index=False)]
 
     def asked() -> list[object]:
         tasks = [categorize.task(Stage("categorize", (), root, writes=False))]
         tasks += [rewrite.task(Stage("rewrite", (), root, writes=False))]
         reply = {"message": {"content": json.dumps({"categories": names[::-1]})}, "finish_reason": "stop"}
-        return [[dict(task.conversations), task.schema] for task in tasks] + [tasks[0].parse({"choices": [reply]})]
+        return [[messages(task), task.schema] for task in tasks] + [tasks[0].parse({"choices": [reply]})]
 
     yaml = YAML()
     params = yaml.load(root / "params.yaml")

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from star1.checks import check_repository
 from star1.errors import UserError
 from star1.params import load
 from star1.pipeline.presets import available, lay_over
-from tests.conftest import TEXTS
+from star1.report.paper import BENCHMARKS
+from tests.conftest import TEXTS, copy_repository, run
 from tests.imports import ROOT
 
 TEACHERS = ["teachers-azure", "teachers-nim", "teachers-vllm"]
@@ -75,3 +77,25 @@ def test_an_unknown_preset_lists_those_there_are(root: Path) -> None:
     assert available(root / "presets") == ["paper", "real-files", *TEACHERS]
     with pytest.raises(UserError, match="no preset 'moon'; there are paper, real-files, teachers-azure"):
         lay_over(root / "params.yaml", root / "presets", "moon")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with DVC in which nothing is built."""
+    return copy_repository(tmp_path_factory.mktemp("presets") / "repository")
+
+
+@pytest.mark.parametrize("name", ["paper", "real-files", *TEACHERS])
+def test_every_preset_passes_check_and_fits_the_graph(checkout: Path, name: str) -> None:
+    shutil.copy(ROOT / "params.yaml", checkout)
+    if name in TEACHERS:
+        lay_over(checkout / "params.yaml", checkout / "presets", "paper")
+    lay_over(checkout / "params.yaml", checkout / "presets", name)
+    params = load(checkout / "params.yaml")
+    check_repository(params, checkout)
+    stages = run(checkout, "dvc", "stage", "list", "--name-only").split()
+    assert {"check", "deduplicate", "report", *(f"judge@{model}" for model in params.evaluate.models)} <= set(stages)
+    assert {f"train@{name}" for name in params.runs} | {f"base@{name}" for name in params.bases} <= set(stages)
+    reported_names = {name for names in BENCHMARKS.values() for name in names}
+    if name == "paper":
+        assert set(params.suites["safety"] + params.suites["reasoning"]) <= reported_names, "the page lays them beside"
