@@ -146,7 +146,7 @@ def load(path: Path) -> Params:
 
 
 def check(raw: dict[str, Any], path: Path) -> Params:
-    """Check raw params against the models, the policies that exist and the files that sources name."""
+    """Check raw params against the models and the texts; a source's file is looked for by the stage that reads it."""
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -162,10 +162,6 @@ def check(raw: dict[str, Any], path: Path) -> Params:
     for category in params.categories:
         if category not in known:
             raise UserError(f"{path}: categories: {category!r} has no policy; allowed are {', '.join(known)}")
-    for section in ("sources", "benchmarks"):
-        for name, entry in getattr(params, section).items():
-            if not (root / entry.path).exists():
-                raise UserError(f"{path}: {section}.{name}.path: {entry.path} does not exist; name an existing file.")
     return params
 
 
