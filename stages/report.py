@@ -3,7 +3,7 @@
 import json
 
 from star1 import tracking
-from star1.artifacts import file_md5, write_text
+from star1.artifacts import file_md5, write_json, write_text
 from star1.pipeline.stage import Stage, main
 from star1.report.examples import before_and_after
 from star1.report.inputs import curves, row_counts
@@ -20,10 +20,12 @@ def report(stage: Stage) -> None:
         path: file_md5(stage.input(path))
         for path in ("data/full_score.parquet", "data/star1.parquet", "data/star1_2k.parquet")
     }
+    rows = row_counts(stage.input("data/rows"))
+    write_json(stage.output("metrics/rows.json"), rows)
     columns = ["id", "question", "source", "category"]
     page = build(
         ReportInputs(
-            rows=row_counts(stage.input("metrics/rows")),
+            rows=rows,
             evaluation=details,
             pool=stage.read("full_score")[columns],
             selected=stage.read("star1")[columns],

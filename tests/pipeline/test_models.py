@@ -163,7 +163,7 @@ def test_rows_of_a_source_that_is_gone_are_counted_nowhere(built: Path) -> None:
     output = run(built, "dvc", "repro", "deduplicate")
     assert "removed 2 files" in output or "removed 3 files" in output
     assert not list((built / "data/raw").glob("ALERT*"))
-    assert not list((built / "metrics/rows/collect").glob("ALERT*"))
+    assert not list((built / "data/rows/collect").glob("ALERT*"))
     assert ran(run(built, "dvc", "repro", "deduplicate")) == set()
 
 

@@ -33,7 +33,7 @@ def test_a_second_repro_does_nothing(built: Path) -> None:
 
 
 def test_every_row_is_accounted_for(built: Path) -> None:
-    counts = {file.stem: json.loads(file.read_text()) for file in (built / "metrics/rows").rglob("*.json")}
+    counts = {file.stem: json.loads(file.read_text()) for file in (built / "data/rows").rglob("*.json")}
     for stage, count in counts.items():
         assert count["in"] == count["out"] + sum(count["dropped"].values()), stage
     chain = [
@@ -82,7 +82,7 @@ def test_an_edit_of_a_policy_asks_again_for_the_rows_that_carry_it(built: Path) 
     output = run(built, "dvc", "repro", "reason")
     assert ran(output) == ["check", "categorize", "reason"]
     assert asked(output)["categorize"] == 0, "the definitions are as they were"
-    lengths = json.loads((built / "metrics/rows/reason.json").read_text())["dropped"].get("no usable reply", 0)
+    lengths = json.loads((built / "data/rows/reason.json").read_text())["dropped"].get("no usable reply", 0)
     assert carrying <= asked(output)["reason"] <= carrying + lengths
 
 
@@ -92,7 +92,7 @@ def test_an_experiment_with_a_smaller_k_asks_nothing(built: Path) -> None:
     assert ran(output) == ["check", "select", "rewrite", "reason_benign", "score_benign", "filter_benign"]
     assert asked(output) == {"rewrite": 0, "reason_benign": 0, "score_benign": 0}
     assert len(Store(built / ".star1/responses")) == before
-    assert json.loads((built / "metrics/rows/select.json").read_text())["out"] == 12
+    assert json.loads((built / "data/rows/select.json").read_text())["out"] == 12
 
 
 def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: Path) -> None:

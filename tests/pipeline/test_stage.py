@@ -71,7 +71,7 @@ def test_no_row_vanishes(root: Path) -> None:
     with pytest.raises(AssertionError, match="2 rows came, 1 stay, 0 left: some vanished"):
         stage.account(2, 1, left_rows(rows[:0], "dropped", "x"))
     stage.account(2, 1, left_rows(rows[1:], "dropped", "exact duplicate"))
-    assert (root / "metrics/rows/deduplicate.json").read_text() == (
+    assert (root / "data/rows/deduplicate.json").read_text() == (
         '{\n  "in": 2,\n  "out": 1,\n  "dropped": {\n    "exact duplicate": 1\n  }\n}\n'
     )
     lineage = artifacts.read(root / "data/lineage/deduplicate.parquet")

@@ -57,6 +57,7 @@ def evaluation(base: str = "base", star1: str = "star1") -> dict:
     columns = ["model", "suite", "benchmark", "prompt_id", "category", "label", "verdict"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["prompt_id"] += frame["label"].fillna("")
+    frame["paper_verdict"] = frame["verdict"].where(frame["suite"] != "over_refusal", None)
     return summarise(with_success(frame.astype(object)), {base: base, star1: base})
 
 

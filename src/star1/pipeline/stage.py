@@ -75,7 +75,7 @@ class Stage:
             gate.check(artifact, temporary, description.at(**keys), home() / "data_docs", self._categories)
 
     def account(self, rows_in: int, rows_out: int, left: pd.DataFrame) -> None:
-        """Write the lineage of the rows that left and the counts metrics/rows/STAGE.json; no row may vanish.
+        """Write the lineage of the rows that left and the counts data/rows/STAGE.json; no row may vanish.
 
         `left` has a line for each row that left: id, source, outcome, reason; where known because_of, value, detail.
         """
@@ -85,7 +85,7 @@ class Stage:
         self.write("lineage", left.assign(stage=self.name, **optional), stage=self.label)
         reasons = {str(reason): int(count) for reason, count in left["reason"].value_counts().sort_index().items()}
         counts = {"in": rows_in, "out": rows_out, "dropped": reasons}
-        artifacts.write_json(self.output(f"metrics/rows/{self.label}.json"), counts)
+        artifacts.write_json(self.output(f"data/rows/{self.label}.json"), counts)
         print(
             f"{self.label}: {rows_in:,} rows in, {rows_out:,} out" + "".join(f"; {n:,} {r}" for r, n in reasons.items())
         )

@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def row_counts(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return stage (or stage@key) -> {"in", "out", "dropped"} from the files below metrics/rows."""
+    """Return stage (or stage@key) -> {"in", "out", "dropped"} from the files below data/rows."""
     files = sorted(folder.rglob("*.json"))
     return {
         "@".join(file.relative_to(folder).with_suffix("").parts): json.loads(file.read_text(encoding="utf-8"))

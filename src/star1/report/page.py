@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from star1.report import data, display, results
 from star1.report.curves import curve
+from star1.report.paper import DEVIATIONS
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def build(inputs: ReportInputs) -> str:
         categories=results.by_category(inputs.evaluation),
         paper=results.beside_paper(inputs.evaluation, inputs.paper_size) if inputs.paper_size else [],
         paper_size=inputs.paper_size,
+        deviations=DEVIATIONS,
         funnel=data.funnel(inputs.rows),
         composition=data.composition(inputs.pool, inputs.selected),
         curves=[curve(run, frame) for run, frame in inputs.curves.items()],

@@ -32,6 +32,16 @@ _SIZES = {
 SIZES = tuple(_SIZES)
 
 
+DEVIATIONS = (
+    "Prompts and extraction of the reasoning benchmarks are this project's own; the paper's stand in no other place.",
+    "MATH500: equality by math-verify; the paper had GPT-4o extract and compare.",
+    "MMLU-Pro: the 12,032 test rows; the paper counts 12,102 with the validation rows.",
+    "HumanEval: the whole function is asked for and run; the paper cut off the signature, which fails some right code.",
+    "WildChat: the paper's 370 rows are not public; without them the averages are over other benchmarks and left out.",
+)
+"""What differs from the paper's protocol even under evaluate.protocol `paper`."""
+
+
 def reported(size: str) -> dict[str, dict[str, dict[str, float]]]:
     """Return {model: {suite: {benchmark or "average": percent}}} of the paper's "R1-Distill" and "STAR-1" of that
     size."""

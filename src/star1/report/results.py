@@ -78,6 +78,11 @@ def finding(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
                 rows.append(("change", "change", (part, name, "change")))
         if part == "benchmarks":
             rows += [("average", "average", ("average",)), ("change", "change", ("change",))]
+        if any("paper" in result for result in of_model.values()):
+            rows += [
+                ("as the paper counts", "average", ("paper", "average")),
+                ("change", "change", ("paper", "change")),
+            ]
         for name in dict.fromkeys(name for result in of_model.values() for name in result.get("parts", {})):
             rows.append((PARTS[name], "share", ("parts", name)))
         filled = [
@@ -138,9 +143,10 @@ def by_category(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def beside_paper(evaluation: Mapping[str, Any], size: str) -> list[dict[str, Any]]:
-    """This run's base and first other model beside the paper's R1-Distill and STAR-1, benchmark by benchmark.
+    """This run's base and first run beside the paper's R1-Distill and STAR-1, benchmark by benchmark.
 
-    Our average is left out where it is over other benchmarks than the paper's.
+    Only the paper's reading is laid beside (every reply counts, on the whole output): a benchmark without it is left
+    out, and so is our average where it is over other benchmarks than the paper's.
     """
     paper = reported(size)
     runs = [model for model in evaluation["models"] if evaluation["bases"][model] != model]
@@ -151,7 +157,7 @@ def beside_paper(evaluation: Mapping[str, Any], size: str) -> list[dict[str, Any
         for name in (*names, "average"):
             ours = []
             for model in models:
-                result = evaluation["suites"].get(suite, {}).get(model, {"benchmarks": {}})
+                result = evaluation["suites"].get(suite, {}).get(model, {}).get("paper", {"benchmarks": {}})
                 same = set(result["benchmarks"]) == set(names)
                 ours.append(
                     result["benchmarks"].get(name) if name != "average" else result["average"] if same else None

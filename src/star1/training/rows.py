@@ -32,7 +32,7 @@ def training_rows(rows: pd.DataFrame, run: "Run", seed: int) -> list[tuple[str, 
     """
     where = f"data/{run.data}.parquet"
     if rows.empty:
-        raise UserError(f"{where}: no row in it to train on; metrics/rows says at which stage the last ones left.")
+        raise UserError(f"{where}: no row in it to train on; data/rows says at which stage the last ones left.")
     pairs: list[tuple[str, str]] = []
     faults: dict[str, list[str]] = {}
     chosen = drawn(rows, run, seed)
