@@ -135,9 +135,9 @@ def test_what_describes_rebuilds_nothing_but_the_page(built: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "stages"),
     [
-        ("bases.miniature.seed", 3, {"base@miniature", "train@star1", "generate@miniature", "generate@star1"}),
-        ("train.seed", 3, {"train@star1", "generate@star1"}),
-        ("runs.star1.think", "empty", {"train@star1", "generate@star1"}),
+        ("bases.miniature.seed", 3, {"base@miniature"}),
+        ("train.seed", 3, {"train@star1"}),
+        ("runs.star1.think", "empty", {"train@star1"}),
         ("evaluate.protocols.paper.top_p", 0.9, {"generate@miniature", "generate@star1"}),
         ("benchmarks.XSTest.max_tokens", 9, {"generate@miniature", "generate@star1"}),
         ("llm.guard.model", "other", {"judge@miniature", "judge@star1"}),

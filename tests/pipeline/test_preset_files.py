@@ -99,3 +99,42 @@ def test_every_preset_passes_check_and_fits_the_graph(checkout: Path, name: str)
     reported_names = {name for names in BENCHMARKS.values() for name in names}
     if name == "paper":
         assert set(params.suites["safety"] + params.suites["reasoning"]) <= reported_names, "the page lays them beside"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("select.k", 250),
+        ("train.learning_rate", 0.001),
+        ("evaluate.protocol", "recommended"),
+        ("train.gradient_checkpointing", True),
+        ("sending.budget_usd", 5),
+        ("runs.star1.sample", 100),
+        ("report.paper_size", None),
+    ],
+)
+def test_dvc_changes_one_line_of_params(tmp_path: Path, key: str, value: object) -> None:
+    from dvc.utils.serialize import modify_yaml
+
+    path = tmp_path / "params.yaml"
+    before = shutil.copy(ROOT / "params.yaml", path).read_text().splitlines()
+    with modify_yaml(path) as params:
+        *sections, last = key.split(".")
+        node = params
+        for section in sections:
+            node = node[section]
+        node[last] = value
+    after = path.read_text().splitlines()
+    assert len(before) == len(after), "params.yaml is not as DVC writes it: lay a preset over it, and take it back"
+    changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+    assert len(changed) == (value is not None)
+
+
+def test_a_laid_over_preset_is_as_dvc_writes_it(root: Path) -> None:
+    from dvc.utils.serialize import modify_yaml
+
+    lay_over(root / "params.yaml", root / "presets", "paper")
+    before = (root / "params.yaml").read_text()
+    with modify_yaml(root / "params.yaml"):
+        pass
+    assert (root / "params.yaml").read_text() == before

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from star1.artifacts import atomic
 from star1.errors import UserError
@@ -13,6 +14,7 @@ from star1.params import check, load_raw
 REPLACED_WHOLE = ("sources", "benchmarks", "suites", "bases", "runs", "notes", "against")
 # Mappings whose entries are replaced one by one, each of them whole: nothing of an earlier preset's entry stays.
 ENTRIES_REPLACED = ("roles", "protocols")
+LINE = 76  # characters; the writer breaks lines at 80
 
 
 def available(folder: Path) -> list[str]:
@@ -28,10 +30,10 @@ def lay_over(params: Path, folder: Path, name: str) -> None:
     names = available(folder)
     if name not in names:
         raise UserError(f"no preset {name!r}; there are {', '.join(names)}.")
-    yaml = YAML()
-    yaml.width = 160
+    yaml = YAML()  # as DVC writes params.yaml, so that `dvc exp run -S` changes one line of it
     merged = yaml.load(params)
     _merge(merged, yaml.load(folder / f"{name}.yaml"))
+    unfold(merged)
     with atomic(params) as temporary:
         yaml.dump(merged, temporary)
         check(load_raw(temporary), params)
@@ -45,3 +47,24 @@ def _merge(onto: Any, preset: Any) -> None:
             onto[key].update(value)
         else:
             _merge(onto[key], value)
+
+
+def unfold(node: Any, indent: int = 0) -> None:
+    """Give each mapping and list of a round-trip document that is longer than a line a line for each entry.
+
+    The writer would break it within an entry instead.
+    """
+    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in entries:
+        if isinstance(value, CommentedMap | CommentedSeq) and value:
+            if value.fa.flow_style() and indent + len(f"{key}: {_in_one_line(value)}") > LINE:
+                value.fa.set_block_style()
+            unfold(value, indent + 2)
+
+
+def _in_one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_in_one_line(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_in_one_line, value)) + "]"
+    return "null" if value is None else str(value)
