@@ -43,11 +43,30 @@ def test_an_error_in_the_run_is_not_swallowed(monkeypatch: pytest.MonkeyPatch, t
     }  # fmt: skip
 
 
+def test_trainings_are_children_of_their_execution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("STAR1_HOME", str(tmp_path))
+    with tracking.training_run("star1", {"rows": 3}) as log:
+        log(Curve(1, 1.0, 0.5, 1e-4, 2.0), Speed(100.0, 1.0))
+    report = tmp_path / "report.html"
+    report.write_text("a page")
+    tracking.pipeline_run(
+        {"select": {"k": 1}, "sending": {"budget_usd": 5}}, {"star1": {"safety": 1}}, report, tmp_path
+    )
+    import mlflow
+
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    by_kind = {run.data.tags["kind"]: run for run in runs}
+    assert by_kind["training"].data.tags["mlflow.parentRunId"] == by_kind["pipeline"].info.run_id
+    assert by_kind["training"].data.tags["model"] == "star1"
+    assert by_kind["pipeline"].data.params == {"select.k": "1"}
+
+
 def test_lock_hashes_are_those_of_the_lock(tmp_path: Path) -> None:
-    assert tracking.lock_hashes(tmp_path, "data/") == {}
+    assert tracking.lock_hashes(tmp_path) == {}
     outs = "[{path: models/m, md5: '3'}, {path: data/z, md5: '2'}, {path: data/a, md5: '1'}]"
     (tmp_path / "dvc.lock").write_text(f"stages: {{b: {{outs: {outs}}}, c: {{}}}}\n")
-    assert tracking.lock_hashes(tmp_path, "data/") == {"data/a": "1", "data/z": "2"}
+    assert tracking.lock_hashes(tmp_path) == {"data/a": "1", "data/z": "2", "models/m": "3"}
 
 
 def test_flat() -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from star1.training.loop import Curve, Log, Speed
 
 EXPERIMENT = "star1"
+DESCRIBING = ("sending.", "report.", "collect.order")  # params that decide no result, or are too long to compare
+DATA_SETS = {f"data/{name}.parquet" for name in ("full_score", "star1", "star1_2k", "benign/star_benign")}
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -34,7 +36,7 @@ QUIET = {
 
 
 @contextmanager
-def _run(name: str) -> Iterator[Any]:
+def _run(name: str, tags: dict[str, str]) -> Iterator[Any]:
     """Yield mlflow with an active run `name`, or None after a warning where none can be had."""
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
@@ -50,7 +52,9 @@ def _run(name: str) -> Iterator[Any]:
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
                 mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "mlflow").as_uri())
         mlflow.set_experiment(EXPERIMENT)
+        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")  # which page the UI opens
         mlflow.start_run(run_name=name)
+        mlflow.set_tags(tags | _origin())
     except Exception as error:
         _warn(error)
         yield None
@@ -83,7 +87,7 @@ def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
     if not is_main_process():
         yield lambda point, speed: None
         return
-    with _run(f"train {name}") as mlflow:
+    with _run(f"train {name}", {"kind": "training", "model": name}) as mlflow:
         alive = mlflow is not None and _attempt(lambda: mlflow.log_params(settings))
 
         def log(point: "Curve", speed: "Speed") -> None:
@@ -96,34 +100,54 @@ def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
 
 def pipeline_run(params: dict[str, Any], metrics: dict[str, Any], report: Path, root: Path) -> None:
     """Log one execution of the pipeline: params, metrics, data sets by DVC's md5, the report, where it comes from."""
-    with _run(os.environ.get("DVC_EXP_NAME") or "pipeline") as mlflow:
+    with _run(os.environ.get("DVC_EXP_NAME") or "pipeline", {"kind": "pipeline"}) as mlflow:
         if mlflow is None:
             return
-        tags = {
-            "git_revision": _git_revision(root),
-            "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
-            "dvc_baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
-        }
         from mlflow.data.meta_dataset import MetaDataset
         from mlflow.data.sources import LocalArtifactDatasetSource
 
-        _attempt(lambda: mlflow.set_tags(tags))
-        _attempt(lambda: mlflow.log_params(flat(params)))
+        deciding = {key: value for key, value in flat(params).items() if not key.startswith(DESCRIBING)}
+        _attempt(lambda: mlflow.log_params(deciding))
         _attempt(lambda: mlflow.log_metrics({k: v for k, v in flat(metrics).items() if v is not None}))
         _attempt(lambda: mlflow.log_artifact(str(report)))
-        for path, md5 in lock_hashes(root, "data/").items():
-            dataset = MetaDataset(LocalArtifactDatasetSource(path), name=path, digest=md5)
+        hashes = lock_hashes(root)
+        for path in sorted(DATA_SETS & hashes.keys()):
+            dataset = MetaDataset(LocalArtifactDatasetSource(path), name=path, digest=hashes[path])
             _attempt(partial(mlflow.log_input, dataset))
+        # Models by reference: the path and the hash under which DVC keeps them, no copy.
+        models = {path: md5 for path, md5 in hashes.items() if path.startswith("models/")}
+        _attempt(lambda: mlflow.set_tags(models))
+        _attempt(lambda: _adopt(mlflow, mlflow.active_run().info.run_id))
 
 
-def lock_hashes(root: Path, prefix: str) -> dict[str, str]:
-    """Return path -> md5 of the outputs below `prefix` that dvc.lock records; none where there is no dvc.lock yet."""
+def _origin() -> dict[str, str]:
+    """Return the tags that lead back: the execution of DVC, its experiment, the Git commit."""
+    from star1.llm.budget import this_run
+
+    pid, started = this_run()
+    return {
+        "execution": f"{pid}-{started:.0f}",
+        "git_revision": _git_revision(Path()),
+        "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
+        "dvc_baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+    }
+
+
+def _adopt(mlflow: Any, parent: str) -> None:
+    """Make the trainings of this execution children of its run: they ended before it began."""
+    query = f"tags.execution = '{_origin()['execution']}' and tags.kind = 'training'"
+    for run in mlflow.search_runs([mlflow.active_run().info.experiment_id], query, output_format="list"):
+        mlflow.MlflowClient().set_tag(run.info.run_id, "mlflow.parentRunId", parent)
+
+
+def lock_hashes(root: Path) -> dict[str, str]:
+    """Return path -> md5 of the outputs that dvc.lock records; none where there is no dvc.lock yet."""
     path = root / "dvc.lock"
     if not path.exists():
         return {}
     stages = YAML(typ="safe").load(path)["stages"]
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
-    return {out["path"]: out["md5"] for out in sorted(outs, key=lambda o: o["path"]) if out["path"].startswith(prefix)}
+    return {out["path"]: out["md5"] for out in sorted(outs, key=lambda o: o["path"])}
 
 
 def _git_revision(root: Path) -> str:
