@@ -67,7 +67,7 @@ def ours(model: Path, asked: list[str], penalty: float) -> list[str]:
             async def one(question: str) -> str:
                 body = {"model": "m", "messages": [{"role": "user", "content": question}], **sampling}
                 async with slots:
-                    reply = await send(Request("model", body))
+                    reply = await send(Request("model", "transformers", body))
                 return str(reply["choices"][0]["message"]["content"])
 
             return await asyncio.gather(*map(one, asked))

@@ -59,7 +59,8 @@ def requests(arm: str, repeat: int, args: argparse.Namespace) -> list[Request]:
     sampling = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": args.penalty, "max_tokens": args.max_tokens}
     questions = [f"{repeat}-{n}: how does one write the number {n * 7919} in words?" for n in range(args.prompts)]
     return [
-        Request(ROLE, {"model": arm, "messages": [{"role": "user", "content": text}], **sampling}) for text in questions
+        Request(ROLE, "vllm", {"model": arm, "messages": [{"role": "user", "content": text}], **sampling})
+        for text in questions
     ]
 
 
