@@ -235,6 +235,7 @@ def test_what_the_user_can_mend(built: Path, change: Callable[[Path], Any], aske
 
 
 def test_the_command(built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (built / "dvc.yaml").write_text("stages: {}\n")  # by which the command finds the repository's root
     monkeypatch.chdir(built)
     monkeypatch.setattr("sys.argv", ["star1", "trace", PASS])
     with pytest.raises(SystemExit) as done:

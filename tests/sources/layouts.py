@@ -234,7 +234,7 @@ BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
         },
         lambda row: row == ["test/7.json", "1+1?", "2", None, "A"],
     ),
-    "GPQA": (
+    "GPQA-Diamond": (
         {
             "Idavidrein__gpqa/README.md": card("gpqa_diamond", train="gpqa_diamond.csv"),
             "Idavidrein__gpqa/gpqa_diamond.csv": table(
@@ -243,7 +243,7 @@ BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
         },
         lambda row: f"\n{row[2]}. yes" in row[1] and row[1].count("\n") == 5 and row[4] == "Physics",
     ),
-    "MMLUPro": (
+    "MMLU-Pro": (
         {
             "TIGER-Lab__MMLU-Pro/data/test-00000-of-00001.parquet": parquet(
                 [{"question_id": 70, "question": "Why?", "options": ["x", "y"], "answer": "B", "category": "law"}]
@@ -257,6 +257,6 @@ BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
                 [{"task_id": "HumanEval/0", "prompt": "def f():\n", "test": "def check(c): pass", "entry_point": "f"}]
             )
         },
-        lambda row: row[0] == "HumanEval/0" and row[2:4] == ["def check(c): pass", "f"],
+        lambda row: row[0] == "HumanEval/0" and row[2] == '{"test": "def check(c): pass", "entry_point": "f"}',
     ),
 }
