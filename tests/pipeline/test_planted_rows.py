@@ -27,8 +27,8 @@ STAGE_OF = {
     "star1_2k": "filter_benign",
     "lineage": "select",
     "failures": "categorize",
-    "generations": "generate@base-safety",
-    "judgements": "judge@base-safety",
+    "generations": "generate@miniature",
+    "judgements": "judge@miniature",
 }
 
 

@@ -27,7 +27,7 @@ def test_what_it_says() -> None:
     assert f"| data/star1.parquet | MD5 {'a' * 32} |" in text
     assert f"| data/star1_2k.parquet | MD5 {'b' * 32} |" in text
     assert "| trained on | data/star1.parquet: 500 rows, 90,000 tokens |" in text
-    assert "| optimizer steps | 93, as many as 3 times over the rows of data/star1_2k.parquet |" in text
+    assert "| optimizer steps | 93, as many as 5 times over the rows of data/star1_2k.parquet |" in text
     assert "| loss of the last step | 0.123457 |" in text
     assert "vllm serve models/star1-equal-steps\n" in text
     settings = json.loads(re.findall(r"```json\n(.*?)\n```", text, re.DOTALL)[0])

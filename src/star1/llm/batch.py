@@ -23,6 +23,7 @@ from star1.llm import batch_files
 from star1.llm.endpoints.url import KEPT, client_for, what_to_mend
 from star1.llm.keeping import Keeper
 from star1.llm.requests import Request, endpoint_of
+from star1.pipeline.fields import LOCAL
 
 if TYPE_CHECKING:
     from star1.asking.conversation import Conversation
@@ -36,6 +37,10 @@ OVER = ("completed", "expired", "cancelled", "failed")
 
 async def run(keeper: Keeper, conversation: "Open[T]", row_ids: list[str], on_done: "Done[T]") -> None:
     """Lead each conversation to its end, a round of batches a turn. Raises UserError where that leads nowhere."""
+    if keeper.teacher.base_url in LOCAL:
+        raise UserError(
+            f"sending.roles.{keeper.role}.mode: the {keeper.teacher.base_url} has no batches; set it to online."
+        )
     fruitless = 0
     async with client_for(keeper.role, keeper.teacher, keeper.endpoint) as plain:
         client = plain.with_options(max_retries=keeper.endpoint.retries, timeout=keeper.endpoint.timeout_s)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import httpx2
 import openai
 
-from star1.errors import UserError
 from star1.llm.endpoints import Send
 from star1.llm.endpoints.url import sender_of
 
@@ -29,8 +28,6 @@ class _Transport(httpx2.AsyncBaseTransport):
 @asynccontextmanager
 async def connect(role: str, teacher: "Teacher", sending: "RoleSending") -> AsyncIterator[Send]:
     """Yield `send` for the simulated teacher of a role."""
-    if sending.mode == "batch":
-        raise UserError(f"sending.roles.{role}.mode: the simulator has no batches; set it to online.")
     http_client = httpx2.AsyncClient(transport=_Transport())
     async with openai.AsyncOpenAI(api_key="none", base_url="http://simulator/v1", http_client=http_client) as client:
         yield sender_of(client, sending)
