@@ -43,6 +43,9 @@ def scored(server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Pat
         shrink(params)
         for role in ("classifier", "reasoner", "scorer", "rewriter"):
             params["llm"][role]["base_url"] = server.url
+        params["evaluate"]["models"] = ["miniature"]
+        params["benchmarks"]["StrongREJECT"]["task"] = "guard"
+        params["llm"]["guard"] |= {"base_url": server.url, "model": "guard"}
 
     edit_params(target, change)
     run(target, "dvc", "repro", "score")
@@ -155,7 +158,7 @@ def test_an_estimate_is_what_the_run_then_takes(repository: Path, server: FaultS
             params["sending"]["roles"][role] = {"input_usd": 1000.0, "output_usd": 2000.0}
 
     edit_params(repository, price)
-    with (repository / "src/star1/policies/5_illicit.txt").open("a") as file:
+    with (repository / "src/star1/prompts/reason.txt").open("a") as file:
         file.write("Prefer to listen.\n")
     before = server.served
     said = re.search(r"^reason +[\d,]+ +([\d,]+) .* ([\d.]+)$", run(repository, "star1", "estimate", "reason"), re.M)
@@ -167,12 +170,6 @@ def test_an_estimate_is_what_the_run_then_takes(repository: Path, server: FaultS
 
 
 def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, server: FaultServer) -> None:
-    def change(params: Any) -> None:
-        params["evaluate"]["models"] = ["miniature"]
-        params["benchmarks"]["StrongREJECT"]["task"] = "guard"
-        params["llm"]["guard"] |= {"base_url": server.url, "model": "guard"}
-
-    edit_params(repository, change)
     replies = pd.DataFrame({"answer": ["I can't help.", "First, you do it.", "First, you"]})
     generations = replies.assign(
         suite="safety", task="guard", benchmark="StrongREJECT", prompt_id=list("abc"),
@@ -184,20 +181,22 @@ def test_a_model_that_judges_is_asked_once_and_estimated(repository: Path, serve
     artifacts.write_table(table, repository / "data/generations/miniature.parquet")
 
     before = server.served
-    assert re.search(r"^judge@miniature +6 +6 ", run(repository, "star1", "estimate", "judge"), re.M)
+    assert re.search(r"^judge@miniature +9 +9 ", run(repository, "star1", "estimate", "judge"), re.M)
     judge = ("dvc", "repro", "--single-item", "judge@miniature")
     run(repository, *judge)
-    assert server.served - before == 5, "both thoughts are the same request"
+    assert server.served - before == 7, "the thoughts are the same request"
     verdicts = pd.read_parquet(repository / "data/judgements/miniature.parquet")["verdict"]
     assert list(verdicts) == ["safe", "unsafe", "truncated"]
     run(repository, *judge, "--force")
-    assert server.served - before == 5
+    assert server.served - before == 7
 
 
 def test_gc_keeps_what_the_pipeline_needs(repository: Path, server: FaultServer) -> None:
     assert "dvc repro" in run(repository, "star1", "responses", "gc", ok=False), "rewrite's input is not built"
     rows = len(pd.read_parquet(repository / "data/cot.parquet"))
-    assert re.search(rf"^score_benign +at most {rows} rows; more is known", run(repository, "star1", "estimate"), re.M)
+    assert re.search(
+        rf"^score_benign +at most {min(rows, 24)} rows; more is known", run(repository, "star1", "estimate"), re.M
+    )
     run(repository, "star1", "responses", "pack")
     shutil.rmtree(repository / ".star1/responses")
     run(repository, "star1", "responses", "unpack")
