@@ -18,6 +18,8 @@ from star1.report import data, display, results
 from star1.report.curves import curve
 from star1.report.paper import DEVIATIONS
 
+FOLDER = Path(__file__).parent  # of the templates and the style sheet
+
 
 @dataclass(frozen=True)
 class ReportInputs:
@@ -49,11 +51,10 @@ class ReportInputs:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(inputs: ReportInputs) -> str:
-    """Return metrics/report.html as text."""
-    here = Path(__file__).parent
+def templates() -> jinja2.Environment:
+    """Return the environment of all pages: what is printed is made visible and then escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(here),
+        loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         finalize=display.visible,
         undefined=jinja2.StrictUndefined,
@@ -66,25 +67,39 @@ def build(inputs: ReportInputs) -> str:
         "thousands": display.count,
         "css": display.percent_css,
     }
+    return environment
+
+
+def style() -> Markup:
+    """Return the style sheet that all pages hold."""
+    return Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
+
+
+def build(inputs: ReportInputs) -> str:
+    """Return metrics/report.html as text."""
     headlines = results.headlines(inputs.evaluation)
-    return environment.get_template("page.html").render(
-        css=Markup((here / "page.css").read_text(encoding="utf-8")),
-        miniature=inputs.miniature,
-        title_params=inputs.title_params,
-        notes=inputs.notes,
-        bases=inputs.evaluation["bases"],
-        models=inputs.evaluation["models"],
-        headlines=headlines,
-        changes=results.changes(headlines),
-        finding=results.finding(inputs.evaluation),
-        outcomes=results.outcomes(inputs.evaluation),
-        categories=results.by_category(inputs.evaluation),
-        paper=results.beside_paper(inputs.evaluation, inputs.paper_size) if inputs.paper_size else [],
-        paper_size=inputs.paper_size,
-        deviations=DEVIATIONS,
-        funnel=data.funnel(inputs.rows),
-        composition=data.composition(inputs.pool, inputs.selected),
-        curves=[curve(run, frame) for run, frame in inputs.curves.items()],
-        examples=inputs.examples,
-        hashes=inputs.hashes,
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            css=style(),
+            miniature=inputs.miniature,
+            title_params=inputs.title_params,
+            notes=inputs.notes,
+            bases=inputs.evaluation["bases"],
+            models=inputs.evaluation["models"],
+            headlines=headlines,
+            changes=results.changes(headlines),
+            finding=results.finding(inputs.evaluation),
+            outcomes=results.outcomes(inputs.evaluation),
+            categories=results.by_category(inputs.evaluation),
+            paper=results.beside_paper(inputs.evaluation, inputs.paper_size) if inputs.paper_size else [],
+            paper_size=inputs.paper_size,
+            deviations=DEVIATIONS,
+            funnel=data.funnel(inputs.rows),
+            composition=data.composition(inputs.pool, inputs.selected),
+            curves=[curve(run, frame) for run, frame in inputs.curves.items()],
+            examples=inputs.examples,
+            hashes=inputs.hashes,
+        )
     )
