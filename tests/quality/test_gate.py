@@ -65,7 +65,7 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
     "raw": ("question", "  ", "match_regex failed on column question"),
     "benchmark": ("prompt_id", "0", "be_unique failed on column prompt_id"),
     "collection": ("id", IDS[0], "be_unique failed on column id"),
-    "categorized": ("category", ["Privacy / Personal Data"], "match_regex failed on column category"),
+    "categorized": ("category", ["Weather"], "match_regex failed on column category"),
     "cot": ("response", "no thought here", "match_regex failed on column response"),
     "scored": ("score", TEN | {SAFETY_CRITERIA[0]: 11}, "be_between failed on column score.Content_Safety"),
     "full_score": ("category", ["Other"], "not_match_regex failed on column category"),

@@ -35,10 +35,12 @@ def neutralised(text: str) -> str:
 
     A guard's tokenizer reads "<|eot_id|>" in a reply as the end of the turn, and its template ends the conversation
     with "<END CONVERSATION>" and opens a turn with "Agent:" at the start of a line. They become "< |eot_id| >",
-    "< END CONVERSATION >" and "Agent :": visible, without effect.
+    "< END CONVERSATION >" and "Agent :": visible, without effect. Strings inside strings ("<|[INST]|>") take a round
+    each; a round adds spaces between two characters that had none, so there is an end.
     """
-    spaced = CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:-1]} {found[0][-1]}", text)
-    return SPEAKER.sub(r"\1 :", spaced)
+    while CONTROL.search(text):
+        text = CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:-1]} {found[0][-1]}", text)
+    return SPEAKER.sub(r"\1 :", text)
 
 
 def conversation(row: Any) -> Messages:
