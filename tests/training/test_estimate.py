@@ -59,7 +59,7 @@ def test_runs_are_counted_as_the_training_will_see_them(built: Path) -> None:
     lengths = [min(length, limit) for length in whole]
     truncated = sum(length > limit for length in whole)
     assert 0 < truncated < 5
-    steps = params.runs["star1"].epochs * 40 // params.train.batch
+    steps = int(params.runs["star1"].epochs * 40) // params.train.batch
     assert line(text, "star1")[:6] == [
         "star1",
         "40",
