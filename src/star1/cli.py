@@ -27,12 +27,12 @@ def check(
     mark: Annotated[Path | None, typer.Option(help="A file to write when all is well; for dvc.yaml.")] = None,
 ) -> None:
     """Check params.yaml: names, types, ranges, and that the files it names exist."""
-    from star1.checks import check_repository, remove_leftovers
+    from star1.checks import check_repository, tidy
     from star1.params import load
 
     check_repository(load(Path("params.yaml")), Path())
     if mark is not None:
-        if removed := remove_leftovers(Path()):
+        if removed := tidy(Path()):
             typer.echo(f"removed {len(removed)} files of stages that params.yaml names no more; DVC's cache has them")
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text("params.yaml was checked before anything else ran\n", encoding="utf-8")
