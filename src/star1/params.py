@@ -17,7 +17,7 @@ from star1.evaluation.settings import Evaluate
 from star1.llm.settings import Llm, Sending
 from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
-from star1.sources.entries import BenchmarkEntry, SourceEntry
+from star1.sources.entries import BenchmarkEntry, DatasetEntry, PublishedEntry, SourceEntry
 from star1.training.settings import Run, Training, training_settings
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -66,6 +66,8 @@ class Params(Section):
     texts: Texts
     collect: Collect
     sources: dict[Name, SourceEntry]
+    published: dict[Name, PublishedEntry]
+    datasets: dict[Name, DatasetEntry]
     benchmarks: dict[Name, BenchmarkEntry]
     suites: dict[Suite, list[str]]
     deduplicate: Deduplicate
@@ -100,6 +102,10 @@ class Params(Section):
         _subset("evaluate.models", self.evaluate.models, "the bases and runs", [*self.bases, *self.runs])
         for name, run in self.runs.items():
             _subset(f"runs.{name}.base", [run.base], "the bases", list(self.bases))
+            for key, data in (("data", run.data), ("steps_of", run.steps_of)):
+                section, _, wanted = data.rpartition("/")
+                if section in ("published", "datasets"):
+                    _subset(f"runs.{name}.{key}", [wanted], section, list(getattr(self, section)))
             if name in self.evaluate.models and run.base not in self.evaluate.models:
                 raise ValueError(f"evaluate.models: {name} is compared with its base {run.base}, which is not in it")
             try:

@@ -7,6 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+# Of stages that params.yaml may name none of: they are read even so, and hold nothing then.
+FOREACH_FOLDERS = {Path("data/raw"), Path("data/published"), Path("data/benchmarks")}
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -70,13 +73,16 @@ def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
 
     A stage that depends on data/raw would otherwise count the rows of a source that params.yaml names no more.
     """
-    stages = every(root, params).values()
-    outs = {out for stage in stages for out in stage.outs}
-    folders = {Path(dep) for stage in stages for dep in stage.deps} & {
-        folder for out in outs for folder in Path(out).parents
-    }
-    files = (file for folder in sorted(folders) for file in sorted((root / folder).rglob("*")) if file.is_file())
+    outs = {out for stage in every(root, params).values() for out in stage.outs}
+    files = (file for folder in folders(root, params) for file in sorted((root / folder).rglob("*")) if file.is_file())
     return [file for file in files if not covers(tuple(outs), file.relative_to(root))]
+
+
+def folders(root: Path, params: dict[str, Any]) -> list[Path]:
+    """Return the folders that stages depend on as a whole and others write files into, such as data/raw."""
+    stages = every(root, params).values()
+    written = {folder for stage in stages for out in stage.outs for folder in Path(out).parents}
+    return sorted({Path(dep) for stage in stages for dep in stage.deps} & (written | FOREACH_FOLDERS))
 
 
 def covers(declared_paths: tuple[str, ...], path: Path) -> bool:
