@@ -7,8 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-# Of stages that params.yaml may name none of: they are read even so, and hold nothing then.
-FOREACH_FOLDERS = {Path("data/raw"), Path("data/published"), Path("data/benchmarks")}
+OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,15 @@ def _filled(entry: dict[str, Any], keys: tuple[str, ...], params: dict[str, Any]
             values["item"] = keys[0]
         entry = entry["do"]
 
-    def filled(part: str) -> tuple[str, ...]:
-        paths = (next(iter(item)) if isinstance(item, dict) else item for item in entry.get(part, []))
-        return tuple(re.sub(r"\$\{([^}]+)\}", lambda field: values[field[1]], path) for path in paths)
+    def filled(*parts: str) -> tuple[str, ...]:
+        return tuple(re.sub(r"\$\{([^}]+)\}", lambda field: values[field[1]], path) for path in _paths(entry, *parts))
 
-    return Declared(filled("params"), filled("deps"), filled("outs") + filled("metrics") + filled("plots"))
+    return Declared(filled("params"), filled("deps"), filled(*OUTPUTS))
+
+
+def _paths(entry: dict[str, Any], *parts: str) -> list[str]:
+    """Return what a stage lists under these headings, without the options that stand with a path."""
+    return [next(iter(item)) if isinstance(item, dict) else item for part in parts for item in entry.get(part, [])]
 
 
 def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
@@ -79,10 +82,15 @@ def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
 
 
 def folders(root: Path, params: dict[str, Any]) -> list[Path]:
-    """Return the folders that stages depend on as a whole and others write files into, such as data/raw."""
-    stages = every(root, params).values()
-    written = {folder for stage in stages for out in stage.outs for folder in Path(out).parents}
-    return sorted({Path(dep) for stage in stages for dep in stage.deps} & (written | FOREACH_FOLDERS))
+    """Return the folders that stages depend on as a whole and others write files into, such as data/raw.
+
+    Folders of entries count where params.yaml names no entry, too: data/raw without a source is still read.
+    """
+    written: set[Path] = set()
+    for entry in _entries(root).values():
+        for out in _paths(entry.get("do", entry), *OUTPUTS):
+            written |= {folder for folder in Path(out).parents if "${" not in str(folder)}
+    return sorted({Path(dep) for stage in every(root, params).values() for dep in stage.deps} & written)
 
 
 def covers(declared_paths: tuple[str, ...], path: Path) -> bool:
