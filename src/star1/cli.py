@@ -74,6 +74,20 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
 
 @app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="star1, star_benign, star1_2k, scored, or models/RUN.")],
+    to: Annotated[Path | None, typer.Option(help="A folder to write.", show_default="exports/NAME")] = None,
+) -> None:
+    """Write a data set or a model with its card to a folder, ready for `hf upload` and `load_dataset`."""
+    from star1.export import export as write
+
+    root = repository()
+    folder = to or root / "exports" / name
+    said = write(root, name, folder)
+    typer.echo(f"{folder}: {said}")
+
+
+@app.command()
 def diff(
     old: Annotated[
         str, typer.Argument(metavar="[A]", help="A commit, branch, tag or experiment, or `workspace`.")

@@ -61,8 +61,9 @@ def test_without_a_source_no_teacher_is_asked(begun: Path, server: FaultServer) 
     star1 = pd.read_parquet(begun / "data/star1.parquet")
     assert len(star1) == 24 and set(star1["id"]) <= set(full["id"])
     assert {"miniature", "star1"} <= set(json.loads((begun / "metrics/summary.json").read_text()))
-    told = run(begun, "star1", "trace", star1["question"][0])
-    assert f"published      theirs, row {ROWS[0]['id']}" in told.splitlines()[1]
+    first = next(row for row in ROWS if row["question"] == star1["question"][0])
+    told = run(begun, "star1", "trace", first["question"])
+    assert f"published      theirs, row {first['id']}, of {first['source']}" == told.splitlines()[1]
     assert "select         kept in STAR-1" in told and "train          star1: trained on it" in told
 
 
