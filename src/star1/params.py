@@ -50,6 +50,7 @@ class Select(Section):
 
 
 class Benign(Section):
+    rewrite: bool
     full_score: Annotated[int, Field(ge=1, le=5)]
 
 

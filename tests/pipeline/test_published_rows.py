@@ -38,6 +38,7 @@ def begin(params: Any, server: FaultServer, path: str) -> None:
         params["llm"][role]["base_url"] = server.url
     params["published"] = {"theirs": {"reader": "json", "path": path}}
     params["sources"], params["collect"]["order"] = {}, []
+    params["benign"]["rewrite"] = False
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def begun(built_once: Path, server: FaultServer, tmp_path_factory: pytest.TempPa
     (repository / "data/own").mkdir()
     (repository / "data/own/rows.json").write_text(json.dumps(ROWS))
     edit_params(repository, lambda params: begin(params, server, "data/own/rows.json"))
-    run(repository, "dvc", "repro", "evaluate")
+    run(repository, "dvc", "repro")
     commit(repository)
     return repository
 
@@ -60,7 +61,9 @@ def test_without_a_source_no_teacher_is_asked(begun: Path, server: FaultServer) 
     assert full["id"].tolist() == [question_id(row["question"]) for row in ROWS if min(row["score"].values()) == 10]
     star1 = pd.read_parquet(begun / "data/star1.parquet")
     assert len(star1) == 24 and set(star1["id"]) <= set(full["id"])
+    assert pd.read_parquet(begun / "data/star1_2k.parquet")["id"].tolist() == star1["id"].tolist()
     assert {"miniature", "star1"} <= set(json.loads((begun / "metrics/summary.json").read_text()))
+    assert "star1" in (begun / "metrics/report.html").read_text()
     first = next(row for row in ROWS if row["question"] == star1["question"][0])
     told = run(begun, "star1", "trace", first["question"])
     assert f"published      theirs, row {first['id']}, of {first['source']}" == told.splitlines()[1]
