@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from star1.errors import UserError
 from star1.evaluation.tasks import task_of
@@ -13,7 +15,10 @@ from star1.sources.hub import copy_of
 from star1.sources.published import read_published
 from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
+from star1.training.rows import training_rows
 from star1.training.settings import training_settings
+
+T = TypeVar("T")
 
 
 def check_repository(params: Params, root: Path) -> None:
@@ -35,26 +40,31 @@ def check_repository(params: Params, root: Path) -> None:
 def _row_mistakes(params: Params, root: Path) -> list[str]:
     """Return what is wrong with published rows and data sets that lie here: a run would only meet it after hours."""
     mistakes: list[str] = []
+
+    def noted(read: Callable[..., T], *arguments: object) -> T | None:
+        try:
+            return read(*arguments)
+        except UserError as error:
+            mistakes.extend(str(error).splitlines())
+            return None
+
+    tables: dict[str, pd.DataFrame | None] = {}
     for name, entry in params.published.items():
         if _is_here(entry, root):
-            mistakes += _mistakes(read_published, name, entry, root, params.categories)
+            tables[f"published/{name}"] = noted(read_published, name, entry, root, params.categories)
     for name, dataset in params.datasets.items():
         if _is_here(dataset, root):
-            mistakes += _mistakes(read_dataset, name, dataset, root)
+            tables[f"datasets/{name}"] = noted(read_dataset, name, dataset, root)
+    for run in params.runs.values():
+        rows = tables.get(run.data)
+        if rows is not None:
+            noted(training_rows, rows, run, params.train.seed)
     return mistakes
 
 
 def _is_here(entry: Entry, root: Path) -> bool:
     """Say whether an entry is read without the network."""
     return (root / entry.path).is_file() if entry.reader != "hub" else copy_of(entry, root).is_dir()
-
-
-def _mistakes(read: Callable[..., object], *arguments: object) -> list[str]:
-    try:
-        read(*arguments)
-    except UserError as error:
-        return str(error).splitlines()
-    return []
 
 
 def _benchmark_mistakes(params: Params, name: str) -> list[str]:

@@ -107,6 +107,8 @@ class Params(Section):
                 section, _, wanted = data.rpartition("/")
                 if section in ("published", "datasets"):
                     _subset(f"runs.{name}.{key}", [wanted], section, list(getattr(self, section)))
+            if run.score is not None and run.data.startswith("datasets/"):
+                raise ValueError(f"runs.{name}.score: rows of datasets have no scores; set it to null")
             if name in self.evaluate.models and run.base not in self.evaluate.models:
                 raise ValueError(f"evaluate.models: {name} is compared with its base {run.base}, which is not in it")
             try:

@@ -1,12 +1,15 @@
 """A row that breaks an artifact's suite stops the pipeline at that artifact, and nothing after it runs."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from star1.artifacts import ARTIFACTS
-from tests.conftest import run
+from tests.conftest import edit_params, run
+from tests.published.conftest import stand_in
 from tests.quality.test_gate import PLANTED
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -14,6 +17,8 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 STAGE_OF = {
     "raw": "collect@ALERT",
     "benchmark": "benchmark@XSTest",
+    "published": "published@theirs",
+    "dataset": "dataset@theirs",
     "collection": "deduplicate",
     "categorized": "categorize",
     "cot": "reason",
@@ -49,9 +54,24 @@ def plant(repository: Path, artifact: str) -> None:
     code.write_text(text.replace(line, line + spoilt))
 
 
+def enter_rows(repository: Path) -> None:
+    """Give params.yaml an entry for published rows and one for a training set, which the tiny repository has not."""
+    entry = {"reader": "json", "path": "data/own/rows.json"}
+
+    def change(params: Any) -> None:
+        params["published"] = {"theirs": dict(entry)}
+        params["datasets"] = {"theirs": entry | {"question": "question", "response": "response"}}
+
+    edit_params(repository, change)
+    (repository / "data/own").mkdir()
+    (repository / "data/own/rows.json").write_text(json.dumps(stand_in(4)))
+
+
 @pytest.mark.parametrize("artifact", STAGE_OF)
 def test_the_pipeline_stops_there(built: Path, artifact: str) -> None:
     plant(built, artifact)
+    if artifact in ("published", "dataset"):
+        enter_rows(built)
     output = run(built, "dvc", "repro", "--force", "--downstream", STAGE_OF[artifact], ok=False)
     assert re.findall(r"Running stage '([^']+)'", output) == [STAGE_OF[artifact]]
     assert f"{ARTIFACTS[artifact].path.split('{')[0]}" in output

@@ -104,7 +104,7 @@ def test_every_preset_passes_check_and_fits_the_graph(
     params = load(checkout / "params.yaml")
     check_repository(params, checkout)
     with Repo(str(checkout)) as repo:
-        stages = {stage.addressing for stage in repo.index.stages}
+        stages = {stage.name for stage in repo.index.stages}
     assert {"check", "deduplicate", "report", *(f"judge@{model}" for model in params.evaluate.models)} <= stages
     assert {f"train@{name}" for name in params.runs} | {f"base@{name}" for name in params.bases} <= stages
     reported_names = {name for names in BENCHMARKS.values() for name in names}

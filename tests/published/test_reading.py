@@ -91,6 +91,14 @@ def test_each_fault_is_one_line(
         read(tmp_path, **put(*rows))
 
 
+def test_a_score_of_a_training_set(root: Path) -> None:
+    raw = load_raw(root / "params.yaml")
+    raw["datasets"] = {"d": {"reader": "csv", "path": "d.csv", "question": "q", "response": "r"}}
+    raw["runs"]["star1"] |= {"data": "datasets/d", "score": {"min": 0, "max": 8}}
+    with pytest.raises(UserError, match=r"runs\.star1\.score: rows of datasets have no scores; set it to null"):
+        check(raw, root / "params.yaml")
+
+
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
@@ -140,6 +148,23 @@ def test_check_reads_what_lies_here(root: Path, put: Callable[..., dict[str, Any
         "params.yaml: published.mine: row 1 (id 1): its id is that of an earlier row.",
         "params.yaml: datasets.theirs.response: there is no column 'text' in row 0",
     ]
+
+
+def test_check_knows_what_runs_need(root: Path, put: Callable[..., dict[str, Any]]) -> None:
+    raw = load_raw(root / "params.yaml")
+    plain = {"question": "question", "response": "response"}
+    raw["datasets"] = {"theirs": put(row(1, response="No."), row(2, response="hm</think>No.")) | plain}
+    raw["runs"]["star1"] |= {"data": "datasets/theirs"}
+    line = "params.yaml: data/datasets/theirs.parquet: row [0-9a-f]{16}: no thought in its response; mend[^\n]*"
+    with pytest.raises(UserError, match=rf"\A{line}\Z"):
+        check_repository(check(raw, root / "params.yaml"), root)
+    raw["runs"]["star1"] |= {"think": "empty"}
+    check_repository(check(raw, root / "params.yaml"), root)
+    raw["published"] = {"mine": put(row(1), row(2))}
+    raw["datasets"] = {}
+    raw["runs"]["star1"] |= {"data": "published/mine", "score": {"min": 0, "max": 8}}
+    with pytest.raises(UserError, match=r"\Aparams.yaml: data/published/mine.parquet: the lowest score of no row lies"):
+        check_repository(check(raw, root / "params.yaml"), root)
 
 
 @pytest.mark.parametrize(
