@@ -136,7 +136,10 @@ def _escaped(value: Any) -> Any:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer each connection's line [artifact, table, target, docs, categories] from a fork; end after IDLE_S."""
+    """Answer each connection's line [limit, artifact, table, target, docs, categories] from a fork; end after IDLE_S.
+
+    A fork that passes the limit, seconds, is killed by its alarm: the client has stopped waiting by then.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     listener.settimeout(IDLE_S)
     while True:
@@ -147,17 +150,19 @@ def serve(listener: socket.socket) -> None:
         if os.fork() == 0:
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.alarm(IDLE_S)
                 with connection.makefile("rw", encoding="utf-8") as line:
-                    line.write(json.dumps(answer(line.readline())) + "\n")
+                    limit, *question = json.loads(line.readline())
+                    signal.alarm(limit + 1)
+                    line.write(json.dumps(answer(*question)) + "\n")
             finally:
                 os._exit(0)
         connection.close()
 
 
-def answer(question: str) -> dict[str, Any]:
+def answer(artifact: str, table: str, target: str, docs: str, categories: Sequence[str]) -> dict[str, Any]:
     """Return {"problems": [line, ...]}, or {"crash": traceback} where the gate itself is at fault."""
     try:
-        artifact, table, target, docs, categories = json.loads(question)
         return {"problems": validate(artifact, Path(table), Path(target), Path(docs), categories)}
     except Exception:
         return {"crash": traceback.format_exc()}
