@@ -67,11 +67,11 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     if result.success:
         return []
     page = data_docs(context, docs)
-    failed = [each for each in result.results if not each.success]
-    return [f"{target}: {told(each, frame)}" for each in failed] + [f"Nothing was written. Data Docs: {page.as_uri()}"]
+    failed = [f"{target}: {failure_message(each, frame)}" for each in result.results if not each.success]
+    return [*failed, f"Nothing was written. Data Docs: {page.as_uri()}"]
 
 
-def told(failure: Any, frame: pd.DataFrame) -> str:
+def failure_message(failure: Any, frame: pd.DataFrame) -> str:
     """Say in a line which expectation failed, on how many rows, and what the first of them hold."""
     settings = failure.expectation_config
     arguments = {k: v for k, v in settings.kwargs.items() if k not in ("batch_id", "column", "column_list")}
