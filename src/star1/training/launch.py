@@ -62,7 +62,7 @@ def check_world(launch: Launch, batch: int) -> None:
 
 
 def check_started(launch: Launch, accelerator: "Accelerator") -> None:
-    """Raise UserError unless what `accelerate` started is what `launch` asks for; it falls back silently otherwise."""
+    """Raise UserError unless `accelerate` started what `launch` asks for; it falls back to others silently."""
 
     def describe(processes: int, sharded: bool, cpu: bool) -> str:
         return (
