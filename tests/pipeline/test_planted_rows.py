@@ -9,8 +9,6 @@ from star1.artifacts import ARTIFACTS
 from tests.conftest import run
 from tests.quality.test_gate import PLANTED
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 STAGE_OF = {
     "raw": "collect@ALERT",
     "benchmark": "benchmark@XSTest",
