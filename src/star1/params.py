@@ -95,6 +95,7 @@ class Params(Section):
                 known = [name for name, entry in self.benchmarks.items() if entry.suite == suite]
                 _subset(f"{key}.{suite}", names, f"the benchmarks of suite {suite}", known)
         self._models_agree()
+        self._benchmarks_agree()
         return self
 
     def _models_agree(self) -> None:
@@ -116,6 +117,8 @@ class Params(Section):
             except ValidationError as error:
                 mistake = error.errors()[0]
                 raise ValueError(f"runs.{name}.train.{mistake['loc'][0]}: {mistake['msg']}") from None
+
+    def _benchmarks_agree(self) -> None:
         evaluated = [name for names in self.suites.values() for name in names]
         for name in evaluated:
             entry = self.benchmarks[name]

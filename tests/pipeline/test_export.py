@@ -15,8 +15,6 @@ from star1.sources.entries import PublishedEntry
 from star1.sources.published import read_published
 from tests.conftest import edit_params, run
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 def test_star1_comes_back_as_published_rows(built_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = export(built_once, "star1", tmp_path / "out")

@@ -15,7 +15,7 @@ from tests.conftest import commit, edit_params, run
 from tests.fault_server import FaultServer, running
 from tests.published.conftest import stand_in
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("published")
 ROWS = stand_in()
 
 

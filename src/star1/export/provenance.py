@@ -29,7 +29,7 @@ def provenance(root: Path, path: str) -> Provenance:
     lock = root / "dvc.lock"
     stages: dict[str, Any] = YAML(typ="safe").load(lock)["stages"] if lock.is_file() else {}
     needed, hashes = {path}, dict[str, str]()
-    params = dict[str, Any]()
+    params: dict[str, Any] = {}
     # A stage stands in the lock anywhere, so it is looked through until no stage comes to those that wrote something.
     last: list[str] = []
     while (writers := [name for name, stage in stages.items() if _wrote(stage, needed)]) != last:

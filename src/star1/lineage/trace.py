@@ -78,25 +78,14 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
         return
     questions = [place.question for place in collected] + [row["question"] for row in published]
     yield "row", f"{row_id}  {_quoted(next(filter(None, questions), None))}"
-    for number, place in enumerate(collected):
-        where = "not in data/raw any more" if place.source_id is None else f"row {place.source_id}"
-        again = ", the same question again" if number else ""
-        otherwise = f" as {_quoted(place.question)}" if place.question != collected[0].question else ""
-        yield "collect", f"{place.source}, {where}{again}{otherwise}"
-    yield from unusable
-    for row in published:
-        yield "published", f"{row['name']}, row {row['published_id']}, of {row['source']}"
-        yield (
-            "published",
-            ", ".join([*row["category"], *_scores(row["score"] or {}), *([] if row["score"] else ["no score"])]),
-        )
+    yield from _origins(collected, unusable, published)
     if not (collected or published or later):
         return
     missing = [] if pool.deduplicated or published else ["deduplicate"]
-    if published and collected:
-        yield "deduplicate", "dropped: exact duplicate, because the question is published"
-    elif pool.deduplicated and not published:
+    if pool.deduplicated and not published:
         yield from _deduplicated(pool, params, row_id, collected)
+    elif published and collected:
+        yield "deduplicate", "dropped: exact duplicate, because the question is published"
     rows = [row_id]
     if published or later or with_id(pool.collection, row_id):
         stages = {"select": HARMFUL["select"]} if published else HARMFUL  # what is published is paid for and scored
@@ -109,6 +98,19 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
     yield from trained
     if not (trained or missing):
         yield "train", "in no run"
+
+
+def _origins(collected: list[Place], unusable: list[Line], published: list[dict[str, Any]]) -> Iterator[Line]:
+    """Tell every source and published entry that has the row."""
+    for number, place in enumerate(collected):
+        where = "not in data/raw any more" if place.source_id is None else f"row {place.source_id}"
+        again = ", the same question again" if number else ""
+        otherwise = f" as {_quoted(place.question)}" if place.question != collected[0].question else ""
+        yield "collect", f"{place.source}, {where}{again}{otherwise}"
+    yield from unusable
+    for row in published:
+        yield "published", f"{row['name']}, row {row['published_id']}, of {row['source']}"
+        yield "published", ", ".join([*row["category"], *(_scores(row["score"]) if row["score"] else ["no score"])])
 
 
 def _published(root: Path, params: Params, row_id: str) -> Iterator[dict[str, Any]]:
@@ -270,7 +272,7 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
 def _reason(reason: str, value: float | None, detail: str | None) -> str:
     """Say a reason with what decided: the cosine or n-gram, the step and probability, or the scores."""
     if reason in ledger.REASONS:
-        said = [f"cosine {value:.3f}" if value is not None else None, _quoted(detail) if detail else None]
+        said = [f"cosine {value:.3g}" if value is not None else None, _quoted(detail) if detail else None]
     elif reason == OVER_REPRESENTED:
         said = [f"at {detail}", f"probability {value:.3g}"]
     else:
