@@ -10,7 +10,8 @@ from star1.text import question_id
 def deduplicate(stage: Stage) -> None:
     """Write the collection: of questions alike the first one, in the order of the sources, and none of a benchmark."""
     params = stage.params
-    raw = pd.concat([stage.read("raw", source=source) for source in params.collect.order], ignore_index=True)
+    sources = [name for name in params.collect.order if name in params.sources]
+    raw = pd.concat([stage.read("raw", source=source) for source in sources], ignore_index=True)
     rows = raw.assign(id=raw["question"].map(question_id))[["id", "question", "source"]]
     prompts = pd.concat(
         [
@@ -20,7 +21,7 @@ def deduplicate(stage: Stage) -> None:
         ],
         ignore_index=True,
     )
-    ngrams = {source: params.sources[source].ngram for source in params.collect.order}
+    ngrams = {source: params.sources[source].ngram for source in sources}
     kept, left = without_duplicates(rows, prompts, ngrams, params.deduplicate)
     stage.write("collection", kept)
     stage.account(len(rows), len(kept), left)

@@ -11,11 +11,10 @@ from star1.report.page import ReportInputs, build
 
 
 def report(stage: Stage) -> None:
-    """Write metrics/report.html and log the run."""
+    """Write metrics/report.html and the rows of all stages, and log the run."""
     params = stage.params
     judgements = {model: stage.read("judgements", model=model) for model in params.evaluate.models}
     details = json.loads(stage.input("metrics/evaluation.json").read_text(encoding="utf-8"))
-    metrics = json.loads(stage.input("metrics/summary.json").read_text(encoding="utf-8"))
     hashes = {
         path: file_md5(stage.input(path))
         for path in ("data/full_score.parquet", "data/star1.parquet", "data/star1_2k.parquet")
@@ -41,7 +40,11 @@ def report(stage: Stage) -> None:
     path = stage.output("metrics/report.html")
     write_text(path, page)
     everything = params.model_dump(mode="json")
-    tracking.pipeline_run(everything, metrics, path, stage.root)
+    averages = {
+        suite: {model: figures["average"]["value"] for model, figures in of_model.items()}
+        for suite, of_model in details["suites"].items()
+    }
+    tracking.pipeline_run(everything, averages, path, stage.root)
 
 
 if __name__ == "__main__":
