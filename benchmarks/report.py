@@ -7,6 +7,7 @@ of them selected, each with a thought of 400 words. Opening is measured by the c
 request of the file:// address to the first page of entries on the screen; a search from the key to the new page.
 """
 
+import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from star1.report.browser import write
 
@@ -91,9 +93,10 @@ def questions(rng: np.random.Generator) -> pd.DataFrame:
 def chromium() -> Iterator[webdriver.Chrome]:
     """Yield a headless Chromium."""
     options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options)
+    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     driver.set_script_timeout(120)
     try:
         yield driver

@@ -47,12 +47,11 @@ def add_own_source(params: Any) -> None:
 
 def share(repository: Path, address: str, hub: Path) -> None:
     """Push two states, an experiment and the responses; the second state has a source of one's own."""
-    run(repository, "dvc", "remote", "add", "-q", "--default", "storage", "s3://team/star1")
-    run(repository, "dvc", "remote", "modify", "-q", "storage", "endpointurl", address)
+    config = f"[core]\nremote = storage\n['remote \"storage\"']\nurl = s3://team/star1\nendpointurl = {address}\n"
+    (repository / ".dvc/config").write_text(config)  # what `dvc remote add` and `modify` write
     run(repository, "git", "init", "-q", "--bare", str(hub))
     run(repository, "git", "remote", "add", "origin", str(hub))
     commit(repository, "the remote")
-    run(repository, "dvc", "push", "-q")
     (repository / "data/own").mkdir()
     pd.DataFrame({"question": [QUESTION]}).to_csv(repository / "data/own/mine.csv", index=False)
     run(repository, "dvc", "add", "-q", "data/own/mine.csv")
@@ -61,7 +60,7 @@ def share(repository: Path, address: str, hub: Path) -> None:
     run(repository, "star1", "responses", "pack")
     run(repository, "dvc", "add", "-q", "responses")
     commit(repository, "a source of our own")
-    run(repository, "dvc", "push", "-q")
+    run(repository, "dvc", "push", "-q", "--all-commits")
     run(repository, "dvc", "exp", "run", "-q", "--temp", "--name", "smaller", "-S", "select.k=12", "select")
     run(repository, "git", "push", "-q", "origin", "HEAD:refs/heads/main")
     run(repository, "git", f"--git-dir={hub}", "symbolic-ref", "HEAD", "refs/heads/main")
@@ -86,7 +85,6 @@ def test_a_colleague_has_everything_and_asks_nothing(
     run(clone, "dvc", "pull", "-q")
     assert ran(run(clone, "dvc", "repro")) == ["check"]
     assert "mine, row " in run(clone, "star1", "trace", QUESTION)
-    assert "metrics/safety.json" in run(clone, "dvc", "metrics", "show")
     assert run(clone, "git", "status", "--porcelain") == ""
 
     run(clone, "star1", "responses", "unpack")

@@ -62,11 +62,11 @@ def _benign(row_id: str, children: Mapping[str, Any], left: Mapping[str, Any]) -
     return [said, _said(left[child["id"]]) if child["id"] in left else "filter_benign: kept in STAR-benign"]
 
 
-def _left(line: Mapping[str, Any] | None) -> str:
+def _left(line: Mapping[Any, Any] | None) -> str:
     return f"{line['stage']}: {line['reason']}" if line else "in no lineage"
 
 
-def _said(line: Mapping[str, Any] | None) -> str:
+def _said(line: Mapping[Any, Any] | None) -> str:
     """Return a line of the lineage in words: stage, outcome, reason, detail."""
     if line is None:
         return "neither kept nor in the lineage: the tables are of different runs"
