@@ -203,7 +203,7 @@ def _store() -> "Store":
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is told in a line, without a traceback."""
+    """Run the command line; a UserError prints its message without a traceback."""
     try:
         app()
     except (UserError, OSError) as problem:

@@ -22,11 +22,11 @@ def full_score(rows: pd.DataFrame, score: int) -> tuple[list[str], pd.DataFrame]
 
     Args:
         rows: id, source, category (list of str), score (criterion to int).
-        score: the least that each criterion must give; 10, all there is, in the paper.
+        score: the minimum on each criterion; the paper's is 10, the maximum.
 
     Returns:
         The ids that stay, in the order of the input, and the lineage of the others: `value` is a row's lowest score,
-        `detail` the criteria that fall short of the full one.
+        `detail` the criteria below the minimum.
     """
     kept: list[str] = []
     dropped: list[Removal] = []

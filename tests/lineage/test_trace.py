@@ -76,7 +76,7 @@ def test_a_dropped_row_leads_to_the_kept_one(built: Path) -> None:
     assert told(built, THE_PADLOCK) == [
         f"row: {question_id(THE_PADLOCK)}  “{THE_PADLOCK}”",
         "collect: ALERT, row r1",
-        "deduplicate: dropped: embedding of an earlier row, cosine 0.910",
+        "deduplicate: dropped: embedding of an earlier row, cosine 0.91",
         f"deduplicate: because of {question_id(PADLOCK)} of GPTFuzz: “{PADLOCK}”",
         "deduplicate: that one was dropped: TF-IDF of an earlier row, cosine 0.851",
         f"deduplicate: because of {question_id(PICK)} of GPTFuzz: “{PICK}”",

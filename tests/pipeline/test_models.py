@@ -14,8 +14,6 @@ import pytest
 from star1.llm.store import Store
 from tests.conftest import edit_params, run
 
-pytestmark = pytest.mark.xdist_group("models")
-
 
 def ran(output: str) -> set[str]:
     """Return the stages that `dvc repro --dry` would run, or `dvc repro` ran."""

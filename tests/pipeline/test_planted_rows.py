@@ -1,4 +1,4 @@
-"""A row that breaks an artifact's suite stops the pipeline at that artifact, and nothing after it runs."""
+"""A row that breaks an artifact's suite stops its stage, which writes nothing, and the pipeline."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,6 @@ import pytest
 from star1.artifacts import ARTIFACTS
 from tests.conftest import run
 from tests.quality.test_gate import PLANTED
-
-pytestmark = pytest.mark.xdist_group("pipeline")
 
 STAGE_OF = {
     "raw": "collect@ALERT",
@@ -49,15 +47,29 @@ def plant(repository: Path, artifact: str) -> None:
     code.write_text(text.replace(line, line + spoilt))
 
 
-@pytest.mark.parametrize("artifact", STAGE_OF)
-def test_the_pipeline_stops_there(built: Path, artifact: str) -> None:
-    plant(built, artifact)
-    output = run(built, "dvc", "repro", "--force", "--downstream", STAGE_OF[artifact], ok=False)
-    assert re.findall(r"Running stage '([^']+)'", output) == [STAGE_OF[artifact]]
-    assert f"{ARTIFACTS[artifact].path.split('{')[0]}" in output
+def assert_says(output: str, artifact: str) -> None:
+    assert ARTIFACTS[artifact].path.split("{")[0] in output
     assert "failed on" in output
     assert "Data Docs: " in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("artifact", STAGE_OF)
+def test_the_stage_stops_there_and_writes_nothing(built: Path, artifact: str) -> None:
+    plant(built, artifact)
+    pattern = re.sub(r"\{\w+\}", "*", ARTIFACTS[artifact].path)
+    before = {file: file.read_bytes() for file in built.glob(pattern)}
+    module, _, key = STAGE_OF[artifact].partition("@")
+    output = run(built, "python", "-m", f"stages.{module}", *filter(None, [key]), ok=False)
+    assert_says(output, artifact)
+    assert {file: file.read_bytes() for file in built.glob(pattern)} == before
+
+
+def test_nothing_runs_after_it(built: Path) -> None:
+    plant(built, "cot")
+    output = run(built, "dvc", "repro", "--force", "--downstream", "reason", ok=False)
+    assert re.findall(r"Running stage '([^']+)'", output) == ["reason"]
+    assert_says(output, "cot")
 
 
 def test_every_artifact_has_its_case() -> None:

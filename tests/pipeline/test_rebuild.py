@@ -12,8 +12,6 @@ from star1.llm.requests import Request
 from star1.llm.store import Store
 from tests.conftest import commit, edit_params, run
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 def ran(output: str) -> list[str]:
     return re.findall(r"Running stage '([^']+)'", output)

@@ -1,4 +1,4 @@
-"""Which sentence embeddings are alike: cosines of unit vectors, decided in float32, without the N x N matrix.
+"""Find similar sentence embeddings: cosines of unit vectors, compared in float32, without the N x N matrix.
 
 Decisions depend on neither the number of threads nor the size of blocks.
 """

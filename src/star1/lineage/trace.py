@@ -236,7 +236,7 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
 def _reason(reason: str, value: float | None, detail: str | None) -> str:
     """Say a reason with what decided: the cosine or n-gram, the step and probability, or the scores."""
     if reason in ledger.REASONS:
-        said = [f"cosine {value:.3f}" if value is not None else None, _quoted(detail) if detail else None]
+        said = [f"cosine {value:.3g}" if value is not None else None, _quoted(detail) if detail else None]
     elif reason == OVER_REPRESENTED:
         said = [f"at {detail}", f"probability {value:.3g}"]
     else:

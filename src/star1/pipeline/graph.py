@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 @dataclass(frozen=True)
 class Declared:
-    """A stage's own words in dvc.yaml; paths are relative to the repository."""
+    """A stage's entry in dvc.yaml; paths are relative to the repository."""
 
     params: tuple[str, ...]
     deps: tuple[str, ...]
@@ -20,7 +20,7 @@ class Declared:
 def declared(root: Path, name: str, keys: tuple[str, ...], params: dict[str, Any]) -> Declared:
     """Read the stage `name` from dvc.yaml and fill in its ${...}.
 
-    `keys` are what stands behind the @ of the stage's name: the key of a foreach, or the item of its list; `params` is
+    `keys` is the part of the stage's name after the @: the key of a foreach, or the item of its list; `params` is
     params.yaml as plain mappings. Raises KeyError if there is no such stage, key or field.
     """
     return _filled(_entries(root)[name], keys, params)

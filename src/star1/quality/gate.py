@@ -67,11 +67,11 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     if result.success:
         return []
     page = data_docs(context, docs)
-    failed = [each for each in result.results if not each.success]
-    return [f"{target}: {told(each, frame)}" for each in failed] + [f"Nothing was written. Data Docs: {page.as_uri()}"]
+    failed = [f"{target}: {failure_message(each, frame)}" for each in result.results if not each.success]
+    return [*failed, f"Nothing was written. Data Docs: {page.as_uri()}"]
 
 
-def told(failure: Any, frame: pd.DataFrame) -> str:
+def failure_message(failure: Any, frame: pd.DataFrame) -> str:
     """Say in a line which expectation failed, on how many rows, and what the first of them hold."""
     settings = failure.expectation_config
     arguments = {k: v for k, v in settings.kwargs.items() if k not in ("batch_id", "column", "column_list")}
@@ -136,7 +136,10 @@ def _escaped(value: Any) -> Any:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer each connection's line [artifact, table, target, docs, categories] from a fork; end after IDLE_S."""
+    """Answer each connection's line [limit, artifact, table, target, docs, categories] from a fork; end after IDLE_S.
+
+    A fork that passes the limit, seconds, is killed by its alarm: the client has stopped waiting by then.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     listener.settimeout(IDLE_S)
     while True:
@@ -147,17 +150,19 @@ def serve(listener: socket.socket) -> None:
         if os.fork() == 0:
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.alarm(IDLE_S)
                 with connection.makefile("rw", encoding="utf-8") as line:
-                    line.write(json.dumps(answer(line.readline())) + "\n")
+                    limit, *question = json.loads(line.readline())
+                    signal.alarm(limit + 1)
+                    line.write(json.dumps(answer(*question)) + "\n")
             finally:
                 os._exit(0)
         connection.close()
 
 
-def answer(question: str) -> dict[str, Any]:
+def answer(artifact: str, table: str, target: str, docs: str, categories: Sequence[str]) -> dict[str, Any]:
     """Return {"problems": [line, ...]}, or {"crash": traceback} where the gate itself is at fault."""
     try:
-        artifact, table, target, docs, categories = json.loads(question)
         return {"problems": validate(artifact, Path(table), Path(target), Path(docs), categories)}
     except Exception:
         return {"crash": traceback.format_exc()}
