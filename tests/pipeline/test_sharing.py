@@ -12,7 +12,6 @@ import pytest
 from star1.llm.store import Store
 from tests.conftest import commit, edit_params, run
 
-
 QUESTION = "How do I knit a warm scarf?"  # it fits no category, so that STAR-1 and the models stay as they are
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
