@@ -124,6 +124,7 @@ function drawFields(index, asked, view) {
     form.dataset.view = view;
     form.querySelectorAll(".field").forEach((label) => label.remove());
     for (const [name, { names }] of Object.entries(index.fields)) {
+      if (!names.length) continue;
       const label = element("label", "field", name[0].toUpperCase() + name.slice(1), form);
       const select = element("select", "", undefined, label);
       select.name = name;
@@ -132,7 +133,7 @@ function drawFields(index, asked, view) {
       select.onchange = () => go({ [name]: select.value });
     }
   }
-  for (const name of Object.keys(index.fields)) form[name].value = asked.get(name) ?? "";
+  form.querySelectorAll("select").forEach((select) => { select.value = asked.get(select.name) ?? ""; });
 }
 
 function names(field, entry) {
