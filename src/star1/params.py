@@ -84,7 +84,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        _subset("collect.order", self.collect.order, "sources", list(self.sources))
+        if len(set(self.collect.order)) < len(self.collect.order):
+            raise ValueError("collect.order: a name stands twice")
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("categories: a name stands twice")
         left_out = [name for name in self.sources if name not in self.collect.order]
