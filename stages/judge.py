@@ -1,9 +1,6 @@
 """Judge one model's replies: refused, answered or garbled; safe or unsafe; correct, wrong or cut off."""
 
-import pandas as pd
-
-from star1.artifacts import ARTIFACTS
-from star1.asking.questions import Questions, ask_teacher
+from star1.asking.questions import Questions, ask_judges
 from star1.evaluation.judging import judged, questions_by_task
 from star1.pipeline.stage import Stage, main
 
@@ -16,10 +13,7 @@ def tasks(stage: Stage, model: str) -> dict[str, Questions]:
 def judge(stage: Stage, model: str) -> None:
     """Write each reply with its verdict, and what no judge said anything usable about."""
     rows = stage.read("generations", model=model)
-    asked = {name: ask_teacher(stage, asking, write_failures=False) for name, asking in tasks(stage, model).items()}
-    failures = [pd.DataFrame(columns=list(ARTIFACTS["failures"].columns)), *(each.failures for each in asked.values())]
-    stage.write("failures", pd.concat(failures, ignore_index=True), stage=stage.label)
-    stage.write("judgements", judged(rows, asked), model=model)
+    stage.write("judgements", judged(rows, ask_judges(stage, tasks(stage, model))), model=model)
 
 
 if __name__ == "__main__":

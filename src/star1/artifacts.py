@@ -83,6 +83,10 @@ REPLY = {
     "answer": Column(TEXT, "its answer; null if the thought never ended", optional=True),
     "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
 }
+LABELLED = {
+    "response": Column(TEXT, "a reply that people labelled, thought included"),
+    "label": Column(TEXT, "what they said of it, as the judge's word"),
+}
 
 _TABLES = (
     Artifact(
@@ -133,6 +137,21 @@ _TABLES = (
             "reason": Column(TEXT, "what was wrong with the last reply"),
             "attempts": Column(pa.int64(), "how often it was asked"),
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
+        },
+    ),
+    Artifact(
+        "labelled",
+        "data/labelled/{judge}.parquet",
+        {"prompt_id": PROMPT["prompt_id"], "prompt": PROMPT["prompt"], **LABELLED},
+    ),
+    Artifact(
+        "agreement",
+        "data/agreement/{judge}.parquet",
+        {
+            "prompt_id": PROMPT["prompt_id"],
+            "prompt": PROMPT["prompt"],
+            **LABELLED,
+            "verdict": Column(TEXT, "what the judge says of it; unjudged where it said nothing usable"),
         },
     ),
     Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),

@@ -17,7 +17,7 @@ from star1.evaluation.settings import Evaluate
 from star1.llm.settings import Llm, Sending
 from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
-from star1.sources.entries import BenchmarkEntry, SourceEntry
+from star1.sources.entries import BenchmarkEntry, LabelledEntry, SourceEntry
 from star1.training.settings import Run, Training, training_settings
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -68,6 +68,7 @@ class Params(Section):
     sources: dict[Name, SourceEntry]
     benchmarks: dict[Name, BenchmarkEntry]
     suites: dict[Suite, list[str]]
+    agreement: dict[Name, LabelledEntry]
     deduplicate: Deduplicate
     llm: Llm
     sending: Sending

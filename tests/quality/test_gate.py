@@ -77,6 +77,8 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
     "star1_2k": ("response", "<think></think>", "match_regex failed on column response"),
     "lineage": ("outcome", "lost", "be_in_set failed on column outcome"),
     "failures": ("attempts", 0, "be_between failed on column attempts"),
+    "labelled": ("label", " ", "match_regex failed on column label"),
+    "agreement": ("verdict", "fine", "be_in_set failed on column verdict"),
     "generations": ("prompt_id", "0", "compound_columns_to_be_unique failed"),
     "judgements": ("verdict", "fine", "be_in_set failed on column verdict"),
 }
@@ -86,6 +88,8 @@ def good(artifact: str) -> pd.DataFrame:
     frame = pd.DataFrame({name: pd.Series(VALUES[name], dtype=object) for name in ARTIFACTS[artifact].columns})
     if "prompt" in frame:
         frame["category"] = ["Self-Harm", None]
+    if artifact in ("labelled", "agreement"):
+        frame["label"] = ["answered", "refused"]
     if artifact in ("benign_scored", "star_benign"):
         frame["score"] = [FIVE, FIVE]
     return frame
@@ -94,7 +98,7 @@ def good(artifact: str) -> pd.DataFrame:
 def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     table = tmp_path / "candidate.parquet"
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
-    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m")
+    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m", judge="j")
     client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 

@@ -25,6 +25,12 @@ def questions_by_task(rows: pd.DataFrame, prompts: Path) -> dict[str, Questions[
     return found
 
 
+def judge_of(task: str, llm: Any) -> str | None:
+    """Return the name of the model that judges a task's replies, of the params `llm`; None where no model does."""
+    role = task_of(task).role
+    return None if role is None else str(getattr(llm, role).model)
+
+
 def judged(rows: pd.DataFrame, asked: Mapping[str, Asked[Any]]) -> pd.DataFrame:
     """Return judgements of generations, in their order; `asked`: what the judges that are models said, by task.
 

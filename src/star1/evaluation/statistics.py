@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from star1.errors import UserError
-from star1.evaluation.intervals import Interval, average, paired_change, share
+from star1.evaluation.intervals import Interval, average, paired_change, rounded, share
 
 
 def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
         rows = judgements[judgements["suite"] == suite]
         models = [model for model in bases if (rows["model"] == model).any()]
         suites[suite] = {model: _figures(rows, suite, model, bases[model]) for model in models}
-    return _rounded({"models": list(bases), "bases": dict(bases), "suites": suites}, 4)
+    return rounded({"models": list(bases), "bases": dict(bases), "suites": suites}, 4)
 
 
 def summary(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -48,7 +48,7 @@ def summary(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
             found[model][suite] = figures["average"]["value"]
             if "change" in figures:
                 found[model][f"{suite}_change"] = figures["change"]["value"]
-    return _rounded(found, 2)
+    return rounded(found, 2)
 
 
 def plots(details: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -145,10 +145,3 @@ def _ordered(rows: pd.DataFrame) -> list[str]:
     last = ("garbled", "no answer", "unjudged", "truncated")
     success = rows.groupby("word")["success"].max()
     return sorted(success.index, key=lambda word: (-success[word], last.index(word) if word in last else -1, word))
-
-
-def _rounded(tree: Any, digits: int) -> Any:
-    if isinstance(tree, dict):
-        return {key: _rounded(value, digits) for key, value in tree.items()}
-    # + 0.0 turns -0.0 into 0.0.
-    return round(tree, digits) + 0.0 if isinstance(tree, float) else tree

@@ -31,7 +31,7 @@ INPUTS = {
     "reason_benign": "benign_questions",
     "score_benign": "benign_cot",
 }
-STAGES = (*INPUTS, "generate", "judge")
+STAGES = (*INPUTS, "generate", "judge", "agreement")
 Outdated = Callable[[Path], list[str]]  # from an output to the stages that changed, as stale.outdated returns it
 
 
@@ -48,7 +48,8 @@ class Estimate:
 
 
 def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
-    """Return name and keys of those stages that ask a model: of generate and judge, one for each model.
+    """Return name and keys of those stages that ask a model: generate and judge once for each model, agreement for each
+    judge that is tried.
 
     Raises UserError for a stage that asks nobody.
     """
@@ -57,7 +58,8 @@ def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
     for name in names:
         if name not in STAGES:
             raise UserError(f"stage {name!r} asks no model; those that do are {', '.join(STAGES)}.")
-        found += [(name,)] if name in INPUTS else [(name, model) for model in params.evaluate.models]
+        keys = params.agreement if name == "agreement" else params.evaluate.models
+        found += [(name,)] if name in INPUTS else [(name, key) for key in keys]
     return found
 
 
@@ -123,6 +125,8 @@ def stale(stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[s
 def _input(name: str, *keys: str) -> Path:
     if name == "judge":
         return ARTIFACTS["generations"].at(model=keys[0])
+    if name == "agreement":
+        return ARTIFACTS["labelled"].at(judge=keys[0])
     if name == "generate":
         return Path("models") / keys[0]
     return ARTIFACTS[INPUTS[name]].at()

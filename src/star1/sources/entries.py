@@ -154,3 +154,24 @@ class BenchmarkEntry(Entry):
         if self.choices and not self.answer:
             raise ValueError("choices need answer: the column of the right letter, or the one of choices that is right")
         return self
+
+
+class LabelledEntry(Entry):
+    """Replies that people have labelled, on which a judge is tried: `task` names it, a file of evaluation/tasks.
+
+    `response` is the column of the whole output, thought included. `labels` gives the judge's word for each word of the
+    column `label`; without it the two are the same words. `shuffle_seed` and `limit` are those of a benchmark.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "response", "label")
+    ALWAYS: ClassVar[set[str]] = {"task", "labels", "shuffle_seed", "limit"}
+
+    reader: Literal["csv", "json", "jsonl", "hub"]
+    task: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    prompt: str
+    response: str
+    label: str
+    prompt_id: str | None = None
+    labels: dict[str, str] | None = None
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
+    limit: int | None = Field(None, ge=1)

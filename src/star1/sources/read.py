@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from star1.errors import UserError
-from star1.sources.entries import BenchmarkEntry, Entry, Frame, SourceEntry
+from star1.sources.entries import BenchmarkEntry, Entry, Frame, LabelledEntry, SourceEntry
 from star1.text import question_id
 
 STAGE = "collect"
@@ -25,6 +25,7 @@ REASONS = (NULL, NOT_TEXT, EMPTY, UNDECODABLE, TOO_LONG)
 SOURCE_COLUMNS = ["question", "source", "source_id"]
 LINEAGE_COLUMNS = ["id", "source", "stage", "outcome", "reason", "because_of", "value", "detail"]
 BENCHMARK_COLUMNS = ["prompt_id", "prompt", "answer", "label", "category"]
+LABELLED_COLUMNS = ["prompt_id", "prompt", "response", "label"]
 
 
 def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -61,20 +62,18 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
     twice, raises UserError, as does anything that cannot be read.
     """
     key = f"benchmarks.{name}"
-    selected = list(_selected(entry, key, root))
-    if entry.shuffle_seed is not None:
-        # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
-        order = np.random.default_rng(entry.shuffle_seed).permutation(len(selected))
-        selected = [selected[position] for position in order]
-    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in selected[: entry.limit]]
-    if not rows:
-        raise UserError(f"{key}: no prompt in it; check path, splits and where.")
-    if entry.limit is not None and len(rows) < entry.limit:
-        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(rows)}.")
-    twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
-    if twice:
-        raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
-    return pd.DataFrame(rows, columns=BENCHMARK_COLUMNS, dtype=object)
+    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in _first(entry, key, root)]
+    return _identified(rows, BENCHMARK_COLUMNS, key)
+
+
+def read_labelled(name: str, entry: LabelledEntry, root: Path) -> pd.DataFrame:
+    """Return the replies that people labelled: prompt_id, prompt, response, label (in the judge's words).
+
+    Raises UserError if the file cannot be read, a row lacks one of these, or a label is none of the entry's `labels`.
+    """
+    key = f"agreement.{name}"
+    rows = [_labelled_row(entry, key, name_, record) for name_, record in _first(entry, key, root)]
+    return _identified(rows, LABELLED_COLUMNS, key)
 
 
 def fault(question: object, max_chars: int) -> str | None:
@@ -92,6 +91,42 @@ def fault(question: object, max_chars: int) -> str | None:
     except UnicodeEncodeError:  # a lone surrogate: bytes that are not UTF-8, see files.opened, or half a JSON escape
         return UNDECODABLE
     return None
+
+
+def _first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
+    """Return the records that `where`, `shuffle_seed` and `limit` leave."""
+    selected = list(_selected(entry, key, root))
+    if entry.shuffle_seed is not None:
+        # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
+        order = np.random.default_rng(entry.shuffle_seed).permutation(len(selected))
+        selected = [selected[position] for position in order]
+    if not selected:
+        raise UserError(f"{key}: no prompt in it; check path, splits and where.")
+    if entry.limit is not None and len(selected) < entry.limit:
+        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(selected)}.")
+    return selected[: entry.limit]
+
+
+def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
+    twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
+    if twice:
+        raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def _labelled_row(entry: LabelledEntry, key: str, name: str, record: object) -> tuple[str, str, str, str]:
+    def text(field: str, column: str) -> str:
+        value = _field(record, column, f"{key}.{field}", name)
+        if value is None or (value == "" and field != "response"):
+            raise UserError(f"{key}.{field}: row {name} has nothing in column {column!r}.")
+        return str(value)
+
+    label = text("label", entry.label)
+    if entry.labels is not None and label not in entry.labels:
+        raise UserError(f"{key}.labels: row {name} has the label {label!r}; known are {', '.join(entry.labels)}.")
+    prompt_id = text("prompt_id", entry.prompt_id) if entry.prompt_id else name
+    word = entry.labels[label] if entry.labels else label
+    return prompt_id, text("prompt", entry.prompt), text("response", entry.response), word
 
 
 def _selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
