@@ -3,9 +3,8 @@
 from star1.artifacts import write_json
 from star1.asking.questions import Questions, ask_judges
 from star1.evaluation.agreement import agreement as agreement_of
-from star1.evaluation.agreement import labelled_replies
 from star1.evaluation.intervals import rounded
-from star1.evaluation.judging import judge_of, judged, questions_by_task
+from star1.evaluation.judging import judge_of, judged, labelled_replies, questions_by_task
 from star1.pipeline.stage import Stage, main
 
 

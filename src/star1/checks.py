@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from star1.errors import UserError
-from star1.evaluation.tasks import task_of
-from star1.params import Params, load_raw
+from star1.evaluation.tasks import names, task_of
+from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
 from star1.training.launch import check_world, read_launch
 from star1.training.settings import training_settings
@@ -19,21 +19,36 @@ def check_repository(params: Params, root: Path) -> None:
             check_world(read_launch(root / f"configs/{run.launch}.yaml"), training_settings(params.train, run).batch)
         except UserError as error:
             mistakes.append(f"runs.{name}: {error}")
-    for names in params.suites.values():
-        for name in names:
-            mistakes += _benchmark_mistakes(params, name)
+    for key, task in judging_tasks(params).items():
+        mistakes += _task_mistakes(params, key, task)
+    mistakes += _label_mistakes(params)
     if mistakes:
         raise UserError("\n".join(f"params.yaml: {mistake}" for mistake in mistakes))
 
 
-def _benchmark_mistakes(params: Params, name: str) -> list[str]:
+def _task_mistakes(params: Params, key: str, task: str) -> list[str]:
     try:
-        role = task_of(str(params.benchmarks[name].task)).role
+        role = task_of(task).role
     except UserError as error:
-        return [f"benchmarks.{name}.task: {error}"]
+        return [f"{key}: {error}"]
     if role is not None and getattr(params.llm, role).base_url == "simulator":
-        return [f"llm.{role}.base_url: the simulator plays no judge, and benchmarks.{name} asks one"]
+        return [f"llm.{role}.base_url: the simulator plays no judge, and {key.removesuffix('.task')} asks one"]
     return []
+
+
+def _label_mistakes(params: Params) -> list[str]:
+    """Say which labels of agreement are no words of their judge, and which second judge is the first one again."""
+    mistakes = []
+    for name, entry in params.agreement.items():
+        words = task_of(entry.task).verdicts if entry.task in names() else ()
+        for word in (entry.labels or {}).values():
+            if words and word not in words:
+                mistakes.append(f"agreement.{name}.labels: {word!r} is no verdict of {entry.task}: {', '.join(words)}")
+    for suite, task in params.evaluate.second_judges.items():
+        first = [name for name in params.suites.get(suite, []) if params.benchmarks[name].task == task]
+        if first:
+            mistakes.append(f"evaluate.second_judges.{suite}: {task} is the first judge of {first[0]}")
+    return mistakes
 
 
 def remove_leftovers(root: Path) -> list[Path]:

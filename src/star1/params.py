@@ -120,6 +120,16 @@ class Params(Section):
             raise ValueError(f"benchmarks.{idle[0]}: it is in no list of suites and none of deduplicate.against")
 
 
+def judging_tasks(params: Params) -> dict[str, str]:
+    """Return the tasks whose judges will be asked, each by the key of params.yaml that names it."""
+    evaluated = [name for names in params.suites.values() for name in names]
+    return {
+        **{f"benchmarks.{name}.task": str(params.benchmarks[name].task) for name in evaluated},
+        **{f"evaluate.second_judges.{suite}": task for suite, task in params.evaluate.second_judges.items()},
+        **{f"agreement.{name}.task": entry.task for name, entry in params.agreement.items()},
+    }
+
+
 def _subset(key: str, names: list[str], section: str, known: list[str]) -> None:
     for name in names:
         if name not in known:

@@ -12,7 +12,7 @@ from stages import agreement, judge, labelled
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
-from star1.evaluation.agreement import labelled_replies
+from star1.evaluation.judging import labelled_replies
 from star1.pipeline.stage import Stage
 from tests.conftest import edit_params
 from tests.fault_server import FaultServer, running

@@ -5,10 +5,8 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from star1.evaluation.intervals import Interval, Z, proportion
-from star1.replies import split_reply
 
 
 def agreement(people: Sequence[str], judge: Sequence[str]) -> dict[str, Any]:
@@ -32,23 +30,6 @@ def agreement(people: Sequence[str], judge: Sequence[str]) -> dict[str, Any]:
             label: dict(zip(labels, row.tolist(), strict=True)) for label, row in zip(labels, table, strict=True)
         },
     }
-
-
-def labelled_replies(labelled: pd.DataFrame, judge: str, task: str) -> pd.DataFrame:
-    """Return replies that people labelled as rows of generations, which the judge of a task can be asked about.
-
-    labelled: prompt_id, prompt, response. All replies count as ended: nobody knows of a reply's limit.
-    """
-    parts = [split_reply(response) for response in labelled["response"]]
-    return labelled.assign(
-        task=task,
-        benchmark=judge,
-        sample=0,
-        thinking=pd.Series([thinking for thinking, _ in parts], index=labelled.index, dtype=object),
-        answer=pd.Series([answer for _, answer in parts], index=labelled.index, dtype=object),
-        answer_key=None,
-        finish_reason="stop",
-    )
 
 
 def kappa(table: np.ndarray) -> Interval:
