@@ -1,4 +1,4 @@
-"""The evaluation's figures on the page: beside the paper's, by the second judge, and how far judges agree with people."""
+"""The figures on the page: beside the paper's, by the second judge, and how far judges agree with people."""
 
 from dataclasses import replace
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from star1.errors import UserError
 from star1.sources import csv, json, jsonl
 from star1.sources.entries import Entry
-from star1.sources.files import mirror, opened
+from star1.sources.files import copied, mirror, opened
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
@@ -23,8 +23,8 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     unreachable, or lacks the config or a split, or if a copy was made from another commit.
     """
     assert entry.dataset is not None  # the entry's own check
-    copy = mirror(entry, root) / entry.dataset.replace("/", "__")
-    for split, files in _files(entry, key, copy if copy.is_dir() else None).items():
+    copy = mirror(entry, root) / entry.dataset.replace("/", "__") if copied(entry, root) else None
+    for split, files in _files(entry, key, copy).items():
         number = 0
         for file in files:
             for _, record in _parse(file, entry, key):
@@ -84,7 +84,9 @@ def _download(url: str, entry: Entry) -> Path:
 def _of_this_commit(path: Path, copy: Path, entry: Entry, key: str) -> Path:
     """Check the note that `hf download` leaves beside a copy, where there is one: its first line is the commit."""
     note = copy / ".cache/huggingface/download" / f"{path.resolve().relative_to(copy.resolve()).as_posix()}.metadata"
-    if note.is_file() and (commit := note.read_text(encoding="utf-8").partition("\n")[0].strip()) != entry.revision:
+    if entry.revision == "main" or not note.is_file():
+        return path
+    if (commit := note.read_text(encoding="utf-8").partition("\n")[0].strip()) != entry.revision:
         raise UserError(
             f"{key}.revision: {path} is of commit {commit}, not {entry.revision}. Fetch the pinned commit again."
         )

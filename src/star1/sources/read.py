@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -12,6 +13,7 @@ import pandas as pd
 
 from star1.errors import UserError
 from star1.sources.entries import BenchmarkEntry, Entry, Frame, LabelledEntry, SourceEntry
+from star1.sources.highest import highest_of_each
 from star1.text import question_id
 
 STAGE = "collect"
@@ -61,8 +63,14 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
     A benchmark is whole or it is not that benchmark: a prompt that a source would drop, or a prompt_id that stands
     twice, raises UserError, as does anything that cannot be read.
     """
-    key = f"benchmarks.{name}"
-    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in _first(entry, key, root)]
+    key, longest = f"benchmarks.{name}", entry.max_chars or max_chars
+    if entry.highest:
+        rows = [
+            _benchmark_row(entry, key, name_, record, longest, category)
+            for category, name_, record in _highest(entry, key, root)
+        ]
+    else:
+        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in _first(entry, key, root)]
     return _identified(rows, BENCHMARK_COLUMNS, key)
 
 
@@ -105,6 +113,22 @@ def _first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[
     if entry.limit is not None and len(selected) < entry.limit:
         raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(selected)}.")
     return selected[: entry.limit]
+
+
+def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str, object]]:
+    """Return category, name and record of the best rows of each category."""
+    wanted = entry.highest
+    assert wanted is not None
+
+    def scores(row: tuple[str, object]) -> dict[str, float | None]:
+        found = _field(row[1], wanted.scores, f"{key}.highest.scores", row[0])
+        if not isinstance(found, dict) or (lacking := [name for name in wanted.of if name not in found]):
+            has = f"its categories are {', '.join(found)}" if isinstance(found, dict) else "it is no mapping"
+            what = f"no category {lacking[0]!r}" if isinstance(found, dict) else "no scores"
+            raise UserError(f"{key}.highest: there is {what} in row {row[0]}; {has}.")
+        return found
+
+    return highest_of_each(_first(entry, key, root), wanted, scores)
 
 
 def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
@@ -151,10 +175,24 @@ def _field(record: object, column: str | None, key: str, name: str) -> object:
         if isinstance(record, dict):
             raise UserError(f"{key}: row {name} has columns, name one: {', '.join(map(str, record))}.")
         return record
-    if not isinstance(record, dict) or column not in record:
+    if not isinstance(record, dict) or (column not in record and column.partition(".")[0] not in record):
         has = f"its columns are {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no columns"
         raise UserError(f"{key}: there is no column {column!r} in row {name}; {has}.")
-    return record[column]
+    return record[column] if column in record else _within(record, column, key, name)
+
+
+def _within(record: object, path: str, key: str, name: str) -> object:
+    """Follow a path such as a.0.b into nested columns; a list that is too short, or null, has nothing there."""
+    for part in path.split("."):
+        if isinstance(record, list) and re.fullmatch(r"-?\d+", part):
+            place = int(part)
+            record = record[place] if -len(record) <= place < len(record) else None
+        elif isinstance(record, dict) and part in record:
+            record = record[part]
+        elif record is not None:
+            has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "nothing is below it"
+            raise UserError(f"{key}: there is no {part!r} of {path!r} in row {name}; {has}.")
+    return record
 
 
 def _unframed(text: object, frame: Frame | None) -> object:
@@ -167,7 +205,7 @@ def _unframed(text: object, frame: Frame | None) -> object:
 
 
 def _benchmark_row(
-    entry: BenchmarkEntry, key: str, name: str, record: object, max_chars: int
+    entry: BenchmarkEntry, key: str, name: str, record: object, max_chars: int, category: str | None = None
 ) -> tuple[str, str, str | None, str | None, str | None]:
     if entry.reader == "miniature":
         assert isinstance(record, dict)
@@ -184,7 +222,7 @@ def _benchmark_row(
     assert isinstance(prompt, str)
     prompt_id = (text("prompt_id", entry.prompt_id) if entry.prompt_id else None) or name
     label = text("label", entry.label) if entry.label else None
-    category = text("category", entry.category) if entry.category else None
+    category = text("category", entry.category) if entry.category else category
     answer: str | None = None
     if isinstance(entry.answer, tuple):
         answer = json.dumps({column: text("answer", column) for column in entry.answer})
