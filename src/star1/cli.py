@@ -121,7 +121,7 @@ def estimate(
 
         with _store() as store:
             asking, old = pending.stages(root, names or pending.STAGES), outdated(root)
-            stale = pending.stale(asking, old)
+            stale = pending.stale(root, asking, old)
             looks = {stage: None if stage in stale else pending.look(store, root, *stage) for stage in asking}
             typer.echo(pending.table(root, looks, stale, old))
     if stages and "train" in stages:

@@ -129,20 +129,25 @@ def _look_at(store: Store, stage: Stage, questions: Questions[Any], seen: Callab
     )
 
 
-def stale(stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[str, ...], list[str]]:
-    """Return for each stage whose input is outdated the stages before it that changed."""
-    found = {stage: outdated(_input(*stage)) for stage in stages}
+def stale(root: Path, stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[str, ...], list[str]]:
+    """Return for each stage that has an outdated input the stages before it that changed."""
+    suites = load(root / "params.yaml").suites
+    benchmarks = [ARTIFACTS["benchmark"].at(suite=s, benchmark=name) for s, names in suites.items() for name in names]
+    found = {
+        stage: sorted({changed for path in _inputs(benchmarks, *stage) for changed in outdated(path)})
+        for stage in stages
+    }
     return {stage: changed for stage, changed in found.items() if changed}
 
 
-def _input(name: str, *keys: str) -> Path:
+def _inputs(benchmarks: list[Path], name: str, *keys: str) -> list[Path]:
     if name == "judge":
-        return ARTIFACTS["generations"].at(model=keys[0])
+        return [ARTIFACTS["generations"].at(model=keys[0])]
     if name == "agreement":
-        return ARTIFACTS["labelled"].at(judge=keys[0])
+        return [ARTIFACTS["labelled"].at(judge=keys[0])]
     if name == "generate":
-        return Path("models") / keys[0]
-    return ARTIFACTS[INPUTS[name]].at()
+        return [Path("models") / keys[0], *benchmarks]
+    return [ARTIFACTS[INPUTS[name]].at()]
 
 
 def at_most(root: Path, name: str, outdated: Outdated) -> int | None:

@@ -1,7 +1,7 @@
 """Multiple choice (GPQA-Diamond, MMLU-Pro): up to ten options, and the last letter that the answer names.
 
-Whoever reads the benchmark writes the options into the prompt, "A. ..." a line, and the right letter into answer_key (see
-`choices` of a benchmark's entry); this task adds the instruction.
+Whoever reads the benchmark writes the options into the prompt, "A. ..." a line, and the right letter into answer_key
+(see `choices` of a benchmark's entry); this task adds the instruction.
 """
 
 from string import ascii_uppercase
