@@ -7,7 +7,7 @@ from star1.artifacts import file_md5, write_json, write_text
 from star1.pipeline.stage import Stage, main
 from star1.report import browser
 from star1.report.examples import before_and_after
-from star1.report.inputs import curves, row_counts
+from star1.report.inputs import agreements, curves, judging_tasks, row_counts
 from star1.report.page import ReportInputs, build
 from star1.report.questions import BENIGN, HARMFUL, questions
 
@@ -37,6 +37,10 @@ def report(stage: Stage) -> None:
             miniature=any(base.source == "miniature" for base in params.bases.values()),
             paper_size=params.report.paper_size,
             notes=params.report.notes,
+            protocol=params.evaluate.protocol,
+            tasks=judging_tasks(judgements.values(), params.evaluate.second_judges),
+            second_judges=params.evaluate.second_judges,
+            tried=agreements(stage.input("metrics/agreement")),
         )
     )
     lineage = {name: stage.read("lineage", stage=name) for name in ("deduplicate", *HARMFUL, *BENIGN)}

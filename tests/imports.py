@@ -31,6 +31,7 @@ DECIDING = ("src/star1/llm/requests.py", "src/star1/llm/identity.py")
 UNREACHABLE = {
     "generate": ("src/star1/miniature/", "src/star1/prompts/", "src/star1/evaluation/grading/"),
     "judge": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
+    "agreement": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
 }
 
 

@@ -83,6 +83,10 @@ REPLY = {
     "answer": Column(TEXT, "its answer; null if the thought never ended", optional=True),
     "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
 }
+LABELLED = {
+    "response": Column(TEXT, "a reply that people labelled, thought included"),
+    "label": Column(TEXT, "what they said of it, as the judge's word"),
+}
 
 _TABLES = (
     Artifact(
@@ -155,6 +159,21 @@ _TABLES = (
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
         },
     ),
+    Artifact(
+        "labelled",
+        "data/labelled/{judge}.parquet",
+        {"prompt_id": PROMPT["prompt_id"], "prompt": PROMPT["prompt"], **LABELLED},
+    ),
+    Artifact(
+        "agreement",
+        "data/agreement/{judge}.parquet",
+        {
+            "prompt_id": PROMPT["prompt_id"],
+            "prompt": PROMPT["prompt"],
+            **LABELLED,
+            "verdict": Column(TEXT, "what the judge says of it; unjudged where it said nothing usable"),
+        },
+    ),
     Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),
     Artifact(
         "judgements",
@@ -170,6 +189,12 @@ _TABLES = (
             "thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "answer_verdict": Column(TEXT, "the judge on the answer alone", optional=True),
             "answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_verdict": Column(TEXT, "the second judge's word on the whole output", optional=True),
+            "second_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_thinking_verdict": Column(TEXT, "the second judge on the thought alone", optional=True),
+            "second_thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_answer_verdict": Column(TEXT, "the second judge on the answer alone", optional=True),
+            "second_answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
             "extracted": Column(TEXT, "what the grader took for the answer", optional=True),
             "detail": Column(TEXT, "where the answer was found, or why a program failed", optional=True),

@@ -169,7 +169,14 @@ def test_an_estimate_says_how_many_replies_are_pending(built: Path) -> None:
     assert output.split()[1:3] == ["90", "0"]
     with closing(Store(built / ".star1/responses")) as store:
         store.forget(lambda key: False, True)
+
+    def speed(params: Any) -> None:
+        flags = {"tensor-parallel-size": 2}
+        params["sending"]["roles"]["model"] = {"tokens_per_s": 0.1, "vllm": {"python": None, "flags": flags}}
+
+    edit_params(built, speed)
     (output,) = [
         line for line in run(built, "star1", "estimate", "generate").splitlines() if line.startswith("generate@star1")
     ]
     assert output.split()[1:3] == ["90", "90"]
+    assert output.split()[4:6] == ["720", "4.0"], "90 replies of 8 tokens at most, two GPUs"
