@@ -3,7 +3,7 @@
 import json
 
 from star1 import tracking
-from star1.artifacts import file_md5, write_json, write_text
+from star1.files import file_md5, write_json, write_text
 from star1.pipeline.stage import Stage, main
 from star1.report import browser
 from star1.report.examples import before_and_after

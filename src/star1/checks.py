@@ -101,7 +101,8 @@ def warnings(params: Params) -> list[str]:
 
 
 def _entries(params: Params) -> Mapping[str, Mapping[str, Entry]]:
-    return {"sources": params.sources, "benchmarks": params.benchmarks, "agreement": params.agreement}
+    sections = ("sources", "published", "datasets", "benchmarks", "agreement")
+    return {section: getattr(params, section) for section in sections}
 
 
 def _task_mistakes(params: Params, key: str, task: str) -> list[str]:

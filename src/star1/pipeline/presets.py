@@ -6,8 +6,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from star1.artifacts import atomic
 from star1.errors import UserError
+from star1.files import atomic
 from star1.params import check, load_raw
 
 # Mappings of named entries: a preset's entries take the place of all that were there.

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from star1.artifacts import atomic
 from star1.errors import UserError
+from star1.files import atomic
 from star1.pipeline.home import home
 from star1.sources.entries import Entry
 
