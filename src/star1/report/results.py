@@ -76,11 +76,13 @@ def finding(evaluation: Mapping[str, Any], second_judges: Mapping[str, str]) -> 
     for suite, of_model in evaluation["suites"].items():
         results = list(of_model.values())
         rows: list[Row] = []
-        for name in dict.fromkeys(name for result in results for name in result["benchmarks"]):
-            rows.append((name, "share", ("benchmarks", name)))
+        names = list(dict.fromkeys(name for result in results for name in result["benchmarks"]))
+        for name in names:
+            rows += [(name, "share", ("benchmarks", name))] if len(names) > 1 else []
             chances = dict.fromkeys(k for r in results for k in r["benchmarks"].get(name, {}).get("pass_at", {}))
             rows += [(f"{name}, pass@{k}", "share", ("benchmarks", name, "pass_at", k)) for k in chances]
-        rows += [("average", "average", ("average",)), ("change", "change", ("change",))]
+        title = "average" if len(names) > 1 else names[0]
+        rows += [(title, "average", ("average",)), ("change", "change", ("change",))]
         labels = _labels(of_model) if suite == "over_refusal" else {}
         for name in labels if 1 < len(labels) <= FEW else ():
             rows.append((LABELS.get(name, name), "share", ("labels", name)))
