@@ -1,17 +1,22 @@
 """A row that breaks an artifact's suite stops its stage, which writes nothing, and the pipeline."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from star1.artifacts import ARTIFACTS
-from tests.conftest import run
+from tests.conftest import edit_params, run
+from tests.published.conftest import stand_in
 from tests.quality.test_gate import PLANTED
 
 STAGE_OF = {
     "raw": "collect@ALERT",
     "benchmark": "benchmark@XSTest",
+    "published": "published@theirs",
+    "dataset": "dataset@theirs",
     "collection": "deduplicate",
     "categorized": "categorize",
     "cot": "reason",
@@ -54,9 +59,23 @@ def assert_says(output: str, artifact: str) -> None:
     assert "Traceback" not in output
 
 
+def enter_rows(repository: Path) -> None:
+    """Give params.yaml an entry for published rows and one for a training set, which the tiny repository has not."""
+    entry = {"reader": "json", "path": "data/own/rows.json"}
+
+    def change(params: Any) -> None:
+        params["published"] = {"theirs": dict(entry)}
+        params["datasets"] = {"theirs": entry | {"question": "question", "response": "response"}}
+
+    edit_params(repository, change)
+    (repository / "data/own").mkdir()
+    (repository / "data/own/rows.json").write_text(json.dumps(stand_in(4)))
+
+
 @pytest.mark.parametrize("artifact", STAGE_OF)
 def test_the_stage_stops_there_and_writes_nothing(built: Path, artifact: str) -> None:
     plant(built, artifact)
+    enter_rows(built)
     pattern = re.sub(r"\{\w+\}", "*", ARTIFACTS[artifact].path)
     before = {file: file.read_bytes() for file in built.glob(pattern)}
     module, _, key = STAGE_OF[artifact].partition("@")

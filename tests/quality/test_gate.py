@@ -19,6 +19,7 @@ from star1.artifacts import ARTIFACTS
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
+from star1.quality.suites import MAY_BE_EMPTY
 from tests.imports import ROOT
 
 IDS = ["00000000000000aa", "00000000000000bb"]
@@ -28,6 +29,7 @@ VALUES: dict[str, Any] = {
     "question": ["how do I open my door?", "NA"],
     "source": ["ALERT", "GPTFuzz"],
     "source_id": ["0", "1"],
+    "published_id": ["7", "8"],
     "category": [["Self-Harm"], ["Violence / Physical Harm", "Self-Harm"]],
     "thinking": ["hm", "well"],
     "answer": ["no", "yes"],
@@ -66,6 +68,8 @@ VALUES: dict[str, Any] = {
 PLANTED: dict[str, tuple[str, Any, str]] = {
     "raw": ("question", "  ", "match_regex failed on column question"),
     "benchmark": ("prompt_id", "0", "be_unique failed on column prompt_id"),
+    "published": ("published_id", "7", "be_unique failed on column published_id"),
+    "dataset": ("response", " ", "match_regex failed on column response"),
     "collection": ("id", IDS[0], "be_unique failed on column id"),
     "categorized": ("category", ["Weather"], "match_regex failed on column category"),
     "cot": ("response", "no thought here", "match_regex failed on column response"),
@@ -96,7 +100,7 @@ def good(artifact: str) -> pd.DataFrame:
 def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     table = tmp_path / "candidate.parquet"
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
-    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m")
+    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m", name="n")
     client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 
@@ -143,10 +147,20 @@ def test_a_script_in_a_row_is_shown_and_not_run(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'; ") and "script-src" not in policy.partition('"')[0]
 
 
-@pytest.mark.parametrize("artifact", sorted(set(ARTIFACTS) - {"lineage", "failures"}))
+@pytest.mark.parametrize("artifact", sorted(set(ARTIFACTS) - MAY_BE_EMPTY))
 def test_an_empty_table_does_not_pass(tmp_path: Path, artifact: str) -> None:
     with pytest.raises(UserError, match="row_count"):
         ask(tmp_path, artifact, good(artifact)[:0])
+
+
+@pytest.mark.parametrize("artifact", sorted(MAY_BE_EMPTY))
+def test_an_empty_table_passes_where_nothing_may_be_asked(tmp_path: Path, artifact: str) -> None:
+    ask(tmp_path, artifact, good(artifact)[:0])
+
+
+def test_published_rows_may_lack_scores(tmp_path: Path) -> None:
+    for scores in ([None, TEN], [None, None]):
+        ask(tmp_path, "published", good("published").assign(score=scores))
 
 
 @pytest.fixture(scope="module")

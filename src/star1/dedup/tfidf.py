@@ -57,9 +57,14 @@ def matches(vectors: Vectors, rows: Numbers, against: Numbers) -> tuple[Numbers,
     return _find(vectors, rows, against, grow=False)
 
 
-def self_matches(vectors: Vectors) -> tuple[Numbers, Floats]:
-    """Find, for each row, the most similar earlier row that was itself kept; returns as `matches` does."""
-    return _find(vectors, np.arange(len(vectors.row_starts) - 1), np.empty(0, dtype=np.int64), grow=True)
+def self_matches(vectors: Vectors, fixed: int = 0) -> tuple[Numbers, Floats]:
+    """Find, for each row, the most similar earlier row that was itself kept; returns as `matches` does.
+
+    The first `fixed` rows are kept whatever they are like.
+    """
+    rows = np.arange(fixed, len(vectors.row_starts) - 1)
+    found, cosines = _find(vectors, rows, np.arange(fixed), grow=True)
+    return np.concatenate([np.full(fixed, -1), found]), np.concatenate([np.zeros(fixed), cosines])
 
 
 def _find(vectors: Vectors, rows: Numbers, against: Numbers, grow: bool) -> tuple[Numbers, Floats]:

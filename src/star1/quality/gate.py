@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
+import pyarrow as pa
 
 from star1 import artifacts
 from star1.quality.suites import expectations
@@ -32,15 +33,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-act
 EXAMPLES = 3  # offending rows shown on the terminal; Data Docs show more
 
 
-def flat(frame: pd.DataFrame) -> pd.DataFrame:
+def flat(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     """Return `frame` with lists joined by " | " and each struct as columns NAME.FIELD, so that expectations apply."""
     columns: dict[str, Any] = {}
     for name in frame.columns:
-        first = next((value for value in frame[name] if value is not None), None)
-        if isinstance(first, dict):
-            for field in first:
-                columns[f"{name}.{field}"] = [value[field] for value in frame[name]]
-        elif isinstance(first, list):
+        kind = schema.field(name).type
+        if pa.types.is_struct(kind):
+            for field in kind.names:
+                columns[f"{name}.{field}"] = [None if value is None else value[field] for value in frame[name]]
+        elif pa.types.is_list(kind):
             columns[name] = [None if value is None else " | ".join(value) for value in frame[name]]
         else:
             columns[name] = frame[name]
@@ -54,7 +55,7 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     """
     import great_expectations as gx
 
-    frame = flat(artifacts.read(table))
+    frame = flat(artifacts.read(table), artifacts.ARTIFACTS[artifact].schema)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset(artifact)

@@ -37,8 +37,8 @@ def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tu
     """
     key = f"sources.{name}"
     kept, dropped = [], []
-    for source_id, record in _selected(entry, key, root):
-        question = _unframed(_field(record, entry.column, f"{key}.column", source_id), entry.frame)
+    for source_id, record in selected(entry, key, root):
+        question = _unframed(field(record, entry.column, f"{key}.column", source_id), entry.frame)
         reason = fault(question, max_chars)
         if reason is None:
             kept.append((question, name, source_id))
@@ -61,12 +61,12 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
     twice, raises UserError, as does anything that cannot be read.
     """
     key = f"benchmarks.{name}"
-    selected = list(_selected(entry, key, root))
+    chosen = list(selected(entry, key, root))
     if entry.shuffle_seed is not None:
         # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
-        order = np.random.default_rng(entry.shuffle_seed).permutation(len(selected))
-        selected = [selected[position] for position in order]
-    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in selected[: entry.limit]]
+        order = np.random.default_rng(entry.shuffle_seed).permutation(len(chosen))
+        chosen = [chosen[position] for position in order]
+    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in chosen[: entry.limit]]
     if not rows:
         raise UserError(f"{key}: no prompt in it; check path, splits and where.")
     if entry.limit is not None and len(rows) < entry.limit:
@@ -94,11 +94,11 @@ def fault(question: object, max_chars: int) -> str | None:
     return None
 
 
-def _selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
+def selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     """Yield the reader's records that satisfy `where`. The entry has checked that the reader is one of a closed set."""
     for source_id, record in import_module(f"star1.sources.{entry.reader}").records(entry, key, root):
         if all(
-            any(_equal(_field(record, column, f"{key}.where", source_id), value) for value in allowed)
+            any(_equal(field(record, column, f"{key}.where", source_id), value) for value in allowed)
             for column, allowed in entry.where.items()
         ):
             yield source_id, record
@@ -111,7 +111,8 @@ def _equal(found: object, allowed: bool | float | str) -> bool:
     return str(found) == str(allowed)
 
 
-def _field(record: object, column: str | None, key: str, name: str) -> object:
+def field(record: object, column: str | None, key: str, name: str) -> object:
+    """Return a record's value in a column, or the record itself if no column is named. Raises UserError without it."""
     if column is None:
         if isinstance(record, dict):
             raise UserError(f"{key}: row {name} has columns, name one: {', '.join(map(str, record))}.")
@@ -138,11 +139,11 @@ def _benchmark_row(
         assert isinstance(record, dict)
         return name, record["prompt"], record["answer"], record["label"], record["category"]
 
-    def text(field: str, column: str) -> str | None:
-        value = _field(record, column, f"{key}.{field}", name)
+    def text(part: str, column: str) -> str | None:
+        value = field(record, column, f"{key}.{part}", name)
         return None if value is None else str(value)
 
-    prompt = _field(record, entry.prompt, f"{key}.prompt", name)
+    prompt = field(record, entry.prompt, f"{key}.prompt", name)
     reason = fault(prompt.strip() if isinstance(prompt, str) else prompt, max_chars)
     if reason is not None:
         raise UserError(f"{key}.prompt: row {name} is {reason} (at most {max_chars} characters); a benchmark is whole.")
@@ -167,7 +168,7 @@ def _lettered(
     assert entry.choices is not None
     choices: list[str] = []
     for column in entry.choices:
-        value = _field(record, column, f"{key}.choices", prompt_id)
+        value = field(record, column, f"{key}.choices", prompt_id)
         choices += [str(choice).strip() for choice in value] if isinstance(value, list) else [str(value).strip()]
     letters = [chr(ord("A") + position) for position in range(len(choices))]
     if entry.answer in entry.choices:
