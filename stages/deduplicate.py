@@ -12,7 +12,8 @@ def deduplicate(stage: Stage) -> None:
     Published rows come before all sources, and are not part of the collection: they need no teacher any more.
     """
     params = stage.params
-    raw = together("raw", (stage.read("raw", source=source) for source in params.collect.order))
+    sources = [name for name in params.collect.order if name in params.sources]
+    raw = together("raw", (stage.read("raw", source=source) for source in sources))
     rows = raw.assign(id=raw["question"].map(question_id))[["id", "question", "source"]]
     prompts = together(
         "benchmark",
@@ -23,7 +24,7 @@ def deduplicate(stage: Stage) -> None:
         ),
     )
     published = together("published", (stage.read("published", name=name) for name in sorted(params.published)))
-    ngrams = {source: params.sources[source].ngram for source in params.collect.order}
+    ngrams = {source: params.sources[source].ngram for source in sources}
     kept, left = without_duplicates(rows, prompts, ngrams, params.deduplicate, published=published)
     stage.write("collection", kept)
     stage.account(len(rows), len(kept), left)

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 PLUMBING = (
     "src/star1/artifacts.py",
     "src/star1/errors.py",
+    "src/star1/files.py",
     "src/star1/params.py",
     "src/star1/tracking.py",
     "src/star1/pipeline/",
@@ -31,6 +32,7 @@ DECIDING = ("src/star1/llm/requests.py", "src/star1/llm/identity.py")
 UNREACHABLE = {
     "generate": ("src/star1/miniature/", "src/star1/prompts/", "src/star1/evaluation/grading/"),
     "judge": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
+    "agreement": ("src/star1/miniature/teachers/", "src/star1/miniature/world/"),
 }
 
 

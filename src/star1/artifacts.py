@@ -3,12 +3,7 @@
 Stages name artifacts, never paths. A path may hold fields in braces, such as {source}, that the stage's keys fill.
 """
 
-import hashlib
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,7 @@ import pyarrow.parquet as pq
 
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
+from star1.files import atomic
 
 MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 
@@ -82,6 +78,10 @@ REPLY = {
     "thinking": Column(TEXT, "its thought, if it opened one", optional=True),
     "answer": Column(TEXT, "its answer; null if the thought never ended", optional=True),
     "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
+}
+LABELLED = {
+    "response": Column(TEXT, "a reply that people labelled, thought included"),
+    "label": Column(TEXT, "what they said of it, as the judge's word"),
 }
 
 _TABLES = (
@@ -155,6 +155,21 @@ _TABLES = (
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
         },
     ),
+    Artifact(
+        "labelled",
+        "data/labelled/{judge}.parquet",
+        {"prompt_id": PROMPT["prompt_id"], "prompt": PROMPT["prompt"], **LABELLED},
+    ),
+    Artifact(
+        "agreement",
+        "data/agreement/{judge}.parquet",
+        {
+            "prompt_id": PROMPT["prompt_id"],
+            "prompt": PROMPT["prompt"],
+            **LABELLED,
+            "verdict": Column(TEXT, "what the judge says of it; unjudged where it said nothing usable"),
+        },
+    ),
     Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),
     Artifact(
         "judgements",
@@ -170,6 +185,12 @@ _TABLES = (
             "thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "answer_verdict": Column(TEXT, "the judge on the answer alone", optional=True),
             "answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_verdict": Column(TEXT, "the second judge's word on the whole output", optional=True),
+            "second_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_thinking_verdict": Column(TEXT, "the second judge on the thought alone", optional=True),
+            "second_thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_answer_verdict": Column(TEXT, "the second judge on the answer alone", optional=True),
+            "second_answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
             "extracted": Column(TEXT, "what the grader took for the answer", optional=True),
             "detail": Column(TEXT, "where the answer was found, or why a program failed", optional=True),
@@ -248,37 +269,3 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Write a table to `path`, whole or not at all."""
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text to `path`, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with a final newline, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def file_md5(path: Path) -> str:
-    """Return the MD5 of a file, under which DVC keeps it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `path`; put it in place when the block ends well, remove it when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

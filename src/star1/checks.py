@@ -1,17 +1,17 @@
 """What stage `check` looks at beyond the types of params.yaml: the files, tasks and endpoints that params name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from star1.errors import UserError
-from star1.evaluation.tasks import task_of
-from star1.params import Params, load_raw
+from star1.evaluation.tasks import names, task_of
+from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
 from star1.sources.entries import Entry
-from star1.sources.hub import copy_of
+from star1.sources.files import copied
 from star1.sources.published import read_published
 from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
@@ -30,9 +30,9 @@ def check_repository(params: Params, root: Path) -> None:
         except UserError as error:
             mistakes.append(f"runs.{name}: {error}")
     mistakes += _row_mistakes(params, root)
-    for names in params.suites.values():
-        for name in names:
-            mistakes += _benchmark_mistakes(params, name)
+    for key, task in judging_tasks(params).items():
+        mistakes += _task_mistakes(params, key, task)
+    mistakes += _label_mistakes(params)
     if mistakes:
         raise UserError("\n".join(f"params.yaml: {mistake}" for mistake in mistakes))
 
@@ -64,17 +64,70 @@ def _row_mistakes(params: Params, root: Path) -> list[str]:
 
 def _is_here(entry: Entry, root: Path) -> bool:
     """Say whether an entry is read without the network."""
-    return (root / entry.path).is_file() if entry.reader != "hub" else copy_of(entry, root).is_dir()
+    return (root / entry.path).is_file() if entry.reader != "hub" else copied(entry, root)
 
 
-def _benchmark_mistakes(params: Params, name: str) -> list[str]:
+def missing_access(params: Params, root: Path) -> list[str]:
+    """Return a line for each gated data set that must be fetched, where there is no token of the Hub."""
+    named = {f"{key}.{name}": entry for key, entries in _entries(params).items() for name, entry in entries.items()}
+    wanted = {
+        key: entry.dataset for key, entry in named.items() if entry.gated and entry.dataset and not copied(entry, root)
+    }
+    if not wanted:
+        return []
+    from huggingface_hub import get_token
+
+    if get_token():
+        return []
+    return [
+        f"{key}: {name} is gated: accept its terms at https://huggingface.co/datasets/{name}, then set the environment "
+        "variable HF_TOKEN to your token, or put a copy below data/mirror."
+        for key, name in wanted.items()
+    ]
+
+
+def warnings(params: Params) -> list[str]:
+    """Return a line for each thing that lets the pipeline run and takes from what its results are worth."""
+    found = [
+        f"{key}.{name}.revision: main moves; name the commit of {entry.dataset} that you fetch"
+        for key, entries in _entries(params).items()
+        for name, entry in entries.items()
+        if entry.revision == "main"
+    ]
+    for key, task in judging_tasks(params).items():
+        if reason := task_of(task).unready():
+            found.append(f"{key.removesuffix('.task')}: its replies will be unjudged: {reason}")
+    return found
+
+
+def _entries(params: Params) -> Mapping[str, Mapping[str, Entry]]:
+    sections = ("sources", "published", "datasets", "benchmarks", "agreement")
+    return {section: getattr(params, section) for section in sections}
+
+
+def _task_mistakes(params: Params, key: str, task: str) -> list[str]:
     try:
-        role = task_of(str(params.benchmarks[name].task)).role
+        role = task_of(task).role
     except UserError as error:
-        return [f"benchmarks.{name}.task: {error}"]
+        return [f"{key}: {error}"]
     if role is not None and getattr(params.llm, role).base_url == "simulator":
-        return [f"llm.{role}.base_url: the simulator plays no judge, and benchmarks.{name} asks one"]
+        return [f"llm.{role}.base_url: the simulator plays no judge, and {key.removesuffix('.task')} asks one"]
     return []
+
+
+def _label_mistakes(params: Params) -> list[str]:
+    """Say which labels of agreement are no words of their judge, and which second judge is the first one again."""
+    mistakes = []
+    for name, entry in params.agreement.items():
+        words = task_of(entry.task).verdicts if entry.task in names() else ()
+        for word in (entry.labels or {}).values():
+            if words and word not in words:
+                mistakes.append(f"agreement.{name}.labels: {word!r} is no verdict of {entry.task}: {', '.join(words)}")
+    for suite, task in params.evaluate.second_judges.items():
+        first = [name for name in params.suites.get(suite, []) if params.benchmarks[name].task == task]
+        if first:
+            mistakes.append(f"evaluate.second_judges.{suite}: {task} is the first judge of {first[0]}")
+    return mistakes
 
 
 def prepare_folders(root: Path) -> list[Path]:

@@ -27,21 +27,21 @@ def star1() -> None:
 def check(
     mark: Annotated[Path | None, typer.Option(help="A file to write when all is well; for dvc.yaml.")] = None,
 ) -> None:
-    """Check params.yaml: names, types, ranges; and that the keys of all that will be asked are set.
+    """Check params.yaml: names, types, ranges; and that keys and access are there for all that will be asked and read.
 
-    With --mark, as `dvc repro` runs it, a missing key is a warning: what is remembered or pulled needs none.
+    With --mark, as `dvc repro` runs it, what is missing is a warning: what is remembered or pulled needs none.
     """
-    from star1.checks import check_repository, prepare_folders
+    from star1.checks import check_repository, missing_access, prepare_folders, warnings
     from star1.llm.keys import missing_keys
     from star1.params import load
 
     root = repository()
     params = load(root / "params.yaml")
     check_repository(params, root)
-    missing = missing_keys(params)
+    missing = missing_keys(params) + missing_access(params, root)
     if mark is None and missing:
         raise UserError("\n".join(missing))
-    for line in missing:
+    for line in missing + warnings(params):
         typer.echo(f"warning: {line}", err=True)
     if mark is not None:
         if removed := prepare_folders(root):
@@ -106,7 +106,7 @@ def diff(
         raise UserError("diff: --json or --md, not both.")
     found = diff.diff(old, new)
     if html is not None:
-        from star1.artifacts import write_text
+        from star1.files import write_text
         from star1.lineage.diff_page import page
 
         write_text(html, page(found))
@@ -135,7 +135,7 @@ def estimate(
 
         with _store() as store:
             asking, old = pending.stages(root, names or pending.STAGES), outdated(root)
-            stale = pending.stale(asking, old)
+            stale = pending.stale(root, asking, old)
             looks = {stage: None if stage in stale else pending.look(store, root, *stage) for stage in asking}
             typer.echo(pending.table(root, looks, stale, old))
     if stages and "train" in stages:

@@ -17,7 +17,7 @@ from star1.evaluation.settings import Evaluate
 from star1.llm.settings import Llm, Sending
 from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
-from star1.sources.entries import BenchmarkEntry, DatasetEntry, PublishedEntry, SourceEntry
+from star1.sources.entries import BenchmarkEntry, DatasetEntry, LabelledEntry, PublishedEntry, SourceEntry
 from star1.training.settings import Run, Training, training_settings
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -71,6 +71,7 @@ class Params(Section):
     datasets: dict[Name, DatasetEntry]
     benchmarks: dict[Name, BenchmarkEntry]
     suites: dict[Suite, list[str]]
+    agreement: dict[Name, LabelledEntry]
     deduplicate: Deduplicate
     llm: Llm
     sending: Sending
@@ -84,7 +85,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        _subset("collect.order", self.collect.order, "sources", list(self.sources))
+        if len(set(self.collect.order)) < len(self.collect.order):
+            raise ValueError("collect.order: a name stands twice")
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("categories: a name stands twice")
         left_out = [name for name in self.sources if name not in self.collect.order]
@@ -129,6 +131,16 @@ class Params(Section):
         listed = {*evaluated, *(name for names in self.deduplicate.against.values() for name in names)}
         if idle := sorted(set(self.benchmarks) - listed):
             raise ValueError(f"benchmarks.{idle[0]}: it is in no list of suites and none of deduplicate.against")
+
+
+def judging_tasks(params: Params) -> dict[str, str]:
+    """Return the tasks whose judges will be asked, each by the key of params.yaml that names it."""
+    evaluated = [name for names in params.suites.values() for name in names]
+    return {
+        **{f"benchmarks.{name}.task": str(params.benchmarks[name].task) for name in evaluated},
+        **{f"evaluate.second_judges.{suite}": task for suite, task in params.evaluate.second_judges.items()},
+        **{f"agreement.{name}.task": entry.task for name, entry in params.agreement.items()},
+    }
 
 
 def _subset(key: str, names: list[str], section: str, known: list[str]) -> None:

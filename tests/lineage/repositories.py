@@ -82,5 +82,6 @@ def reply(prompt_id: str, verdict: str, sample: int = 0, **more: Any) -> dict[st
         "thinking": None,
         "answer": said,
         "verdict": verdict,
+        "success": verdict in ("correct", "nearly"),
     }
     return row | more

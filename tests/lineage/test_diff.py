@@ -81,7 +81,7 @@ def counts(found: Diff) -> dict[str, tuple[int, int, int, dict[str, int]]]:
 
 BETWEEN = {
     "data/collection.parquet": (0, 2, 0, {}),
-    "data/judgements/base.parquet": (0, 0, 1, {"response": 1, "answer": 1, "verdict": 1}),
+    "data/judgements/base.parquet": (0, 0, 1, {"response": 1, "answer": 1, "verdict": 1, "success": 1}),
     "data/lineage/deduplicate.parquet": (1, 0, 0, {}),
     "data/lineage/select.parquet": (1, 1, 0, {}),
     "data/raw/AttaQ.parquet": (0, 1, 0, {}),

@@ -29,12 +29,14 @@ def moved(added: int, removed: int, changed: int, **columns: int) -> TableDiff:
 
 
 def benchmark(name: str, value: float | None, half: float = 1.0) -> dict[str, Any]:
-    change = None if value is None else {"value": value, "low": value - half, "high": value + half, "n": 100}
-    share = None if value is None else {"value": 50.0, "low": 40.0, "high": 60.0, "n": 100}
+    change: dict[str, Any] = {"value": None, "low": -100.0, "high": 100.0, "n": 0}  # no prompt is in both states
+    share: dict[str, Any] = {"value": None, "low": 0.0, "high": 100.0, "n": 0}
+    if value is not None:
+        change = {"value": value, "low": value - half, "high": value + half, "n": 100}
+        share = {"value": 50.0, "low": 40.0, "high": 60.0, "n": 100}
     counts = {"prompts": 100, "only": (0, 2), "gained": 1, "lost": 2, "other": 0}
-    problem = None if change else f"no share is measured: {name}"
     named = {"model": name, "suite": "safety", "benchmark": name, "task": name}
-    return named | counts | {"old": share, "new": share, "change": change, "problem": problem}
+    return named | counts | {"old": share, "new": share, "change": change}
 
 
 def difference(content: str, count: int) -> Diff:

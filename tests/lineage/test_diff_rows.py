@@ -2,7 +2,6 @@
 
 import io
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.evaluation import tasks
 from star1.evaluation.intervals import paired_change, proportion
 from star1.lineage import flips
 from star1.lineage.tables import compare
@@ -96,17 +94,6 @@ def test_a_changed_schema_is_named() -> None:
     assert (len(lost.added), len(lost.removed), len(lost.changed)) == (0, 0, 0)
 
 
-@pytest.fixture
-def counting(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A task of our own, in which "correct" and "nearly" count."""
-    folder: Path = tmp_path_factory.mktemp("tasks")
-    (folder / "counting.py").write_text(
-        'from star1.evaluation.task import Task\nTASK = Task(("correct", "nearly", "wrong"), ("correct", "nearly"))\n'
-    )
-    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(folder)])
-    return "counting"
-
-
 VERDICTS = st.dictionaries(
     st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 2)),
     st.sampled_from(["correct", "nearly", "wrong"]),
@@ -114,13 +101,12 @@ VERDICTS = st.dictionaries(
 )
 
 
-def test_figures_are_those_of_the_statistics(counting: str) -> None:
+def test_figures_are_those_of_the_statistics() -> None:
     @settings(max_examples=25, deadline=None)
     @given(old=VERDICTS, new=VERDICTS)
     def check(old: dict[tuple[str, int], str], new: dict[tuple[str, int], str]) -> None:
         replies = [
-            [reply(prompt, verdict, sample, task=counting) for (prompt, sample), verdict in said.items()]
-            for said in (old, new)
+            [reply(prompt, verdict, sample) for (prompt, sample), verdict in said.items()] for said in (old, new)
         ]
         [entry], flipped = flips.compared(opened(replies[0]), opened(replies[1]), "base")
         means: list[dict[str, list[bool]]] = []
@@ -147,25 +133,15 @@ def test_figures_are_those_of_the_statistics(counting: str) -> None:
     check()
 
 
-def test_an_edited_prompt_is_another_prompt(counting: str) -> None:
-    old = [reply("1", "correct", task=counting), reply("2", "correct", task=counting)]
-    new = [reply("1", "wrong", task=counting), reply("2", "wrong", task=counting, prompt="another text")]
+def test_an_edited_prompt_is_another_prompt() -> None:
+    old = [reply("1", "correct"), reply("2", "correct")]
+    new = [reply("1", "wrong"), reply("2", "wrong", prompt="another text")]
     [entry], flipped = flips.compared(opened(old), opened(new), "base")
     assert (entry["prompts"], entry["only"]) == (1, (1, 1))
     assert [flip["prompt_id"] for flip in flipped] == ["1"]
 
 
-@pytest.mark.parametrize("task", ["no_such", "../secret", "os", "star1.errors"])
-def test_a_task_that_this_code_does_not_have_is_said(task: str) -> None:
-    [entry], flipped = flips.compared(
-        opened([reply("1", "fine", task=task)]), opened([reply("1", "bad", task=task)]), "m"
-    )
-    assert entry["change"] is None
-    assert repr(task) in entry["problem"]
-    assert [flip["kind"] for flip in flipped] == ["other"]
-
-
 def test_judgements_of_an_older_layout_are_said() -> None:
-    older = [{name: value for name, value in reply("1", "correct").items() if name != "task"}]
-    with pytest.raises(KeyError, match="task"):
+    older = [{name: value for name, value in reply("1", "correct").items() if name != "success"}]
+    with pytest.raises(KeyError, match="success"):
         flips.compared(opened(older), opened([reply("1", "wrong")]), "base")

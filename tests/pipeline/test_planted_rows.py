@@ -30,6 +30,8 @@ STAGE_OF = {
     "star1_2k": "filter_benign",
     "lineage": "select",
     "failures": "categorize",
+    "labelled": "labelled@harmless-replies",
+    "agreement": "agreement@harmless-replies",
     "generations": "generate@miniature",
     "judgements": "judge@miniature",
 }

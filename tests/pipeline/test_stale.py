@@ -43,7 +43,7 @@ def test_stale_rows_are_not_counted(root: Path) -> None:
         return ["base", "collect@a", "collect@b", "collect@c"]
 
     stages = [("categorize",), ("reason",), ("rewrite",)]
-    stale = pending.stale(stages, old)
+    stale = pending.stale(root, stages, old)
     told = pending.table(root, dict.fromkeys(stages), stale, old).splitlines()
     why = (
         "more is known once the stages before it have run (its input is outdated: base, collect@a, collect@b and 1 more"

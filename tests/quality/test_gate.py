@@ -51,6 +51,12 @@ VALUES: dict[str, Any] = {
     "paper_success": [True, None],
     "thinking_success": [True, None],
     "answer_success": [None, False],
+    "second_verdict": ["safe", None],
+    "second_success": [True, None],
+    "second_thinking_verdict": [None, "unsafe"],
+    "second_thinking_success": [None, False],
+    "second_answer_verdict": [None, None],
+    "second_answer_success": [None, None],
     "extracted": [None, "3"],
     "benchmark": ["JBB", "JBB"],
     "prompt_id": ["0", "1"],
@@ -83,6 +89,8 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
     "star1_2k": ("response", "<think></think>", "match_regex failed on column response"),
     "lineage": ("outcome", "lost", "be_in_set failed on column outcome"),
     "failures": ("attempts", 0, "be_between failed on column attempts"),
+    "labelled": ("label", " ", "match_regex failed on column label"),
+    "agreement": ("verdict", "fine", "be_in_set failed on column verdict"),
     "generations": ("prompt_id", "0", "compound_columns_to_be_unique failed"),
     "judgements": ("verdict", "fine", "be_in_set failed on column verdict"),
 }
@@ -92,6 +100,8 @@ def good(artifact: str) -> pd.DataFrame:
     frame = pd.DataFrame({name: pd.Series(VALUES[name], dtype=object) for name in ARTIFACTS[artifact].columns})
     if "prompt" in frame:
         frame["category"] = ["Self-Harm", None]
+    if artifact in ("labelled", "agreement"):
+        frame["label"] = ["answered", "refused"]
     if artifact in ("benign_scored", "star_benign"):
         frame["score"] = [FIVE, FIVE]
     return frame
@@ -100,7 +110,8 @@ def good(artifact: str) -> pd.DataFrame:
 def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     table = tmp_path / "candidate.parquet"
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
-    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m", name="n")
+    keys = {"source": "s", "suite": "s", "benchmark": "b", "stage": "s", "model": "m", "name": "n", "judge": "j"}
+    target = ARTIFACTS[artifact].at(**keys)
     client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 

@@ -170,6 +170,31 @@ LAYOUTS: dict[str, tuple[dict[str, bytes], list[str]]] = {
 }
 
 
+MODERATED = (
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "self-harm", "self-harm/instructions"),
+    *("self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic"),
+)
+
+
+def wildchat(
+    prompt: str, toxic: bool = True, turn: int = 1, language: str = "English", flagged: bool = True, **scores: float
+) -> dict[str, Any]:
+    """A conversation of one turn or more as WildChat has it; the last turn's moderation has the scores."""
+    # The data set has some categories twice, under another spelling.
+    other = {name.replace("/", "_").replace("-", "_"): scores.get(name, 0.0) for name in MODERATED}
+    all_scores = {name: scores.get(name, 0.0) for name in MODERATED} | other
+    earlier = {"flagged": False, "category_scores": dict.fromkeys(all_scores, 0.0)}
+    said = [{"role": "user", "content": prompt, "turn_identifier": 1}, {"role": "assistant", "content": "No."}]
+    return {
+        "conversation_hash": "same for equal texts",
+        "conversation": said * turn,
+        "turn": turn,
+        "language": language,
+        "openai_moderation": [*[earlier] * (2 * turn - 1), {"flagged": flagged, "category_scores": all_scores}],
+        "toxic": toxic,
+    }
+
+
 GPQA_ROW = {"Record ID": "rec1", "Question": "Why?", "Correct Answer": "yes\n", "High-level domain": "Physics"}
 BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
     "JBB": (
@@ -183,6 +208,23 @@ BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
             "JailbreakBench__JBB-Behaviors/data/benign-behaviors.csv": b"Index,Goal\n0,benign\n",
         },
         lambda row: row == ["harmful:0", "one", None, None, "c"],
+    ),
+    "WildChat": (
+        {
+            "allenai__WildChat-1M-Full/data/train-00000-of-00001.parquet": parquet(
+                [
+                    wildchat("first", violence=0.9),
+                    wildchat("second", violence=0.99, harassment=0.2),
+                    wildchat("third", **{"self-harm/intent": 0.5}),
+                    *(wildchat(f"plain {n}", hate=0.001 * (n + 1)) for n in range(150)),
+                    wildchat("not toxic", toxic=False, violence=1.0),
+                    wildchat("two turns", turn=2, violence=1.0),
+                    wildchat("not English", language="German", violence=1.0),
+                    wildchat("not flagged", flagged=False, violence=1.0),
+                ]
+            )
+        },
+        lambda row: row[4] == ("hate" if row[1][0] == "p" else "self-harm/intent" if row[1] == "third" else "violence"),
     ),
     "WildJailbreak": (
         {

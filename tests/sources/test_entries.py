@@ -37,7 +37,7 @@ def message(model: type, keys: dict[str, Any]) -> str:
         ({**CSV, "sha256": ["0" * 64, "1" * 64]}, "2 given for 1 files"),
         ({**CSV, "url": "file:///etc/passwd"}, "must start with https://"),
         ({**CSV, "where": {"a": []}}, "at least 1 item"),
-        ({**HUB, "revision": "main"}, "a commit hash of 40 hex digits, because a branch or tag moves"),
+        ({**HUB, "revision": "v2"}, "a commit hash of 40 hex digits, because a branch or tag moves"),
         ({**HUB, "dataset": "../../etc"}, "dataset: String should match pattern"),
         ({key: HUB[key] for key in HUB if key != "revision"}, "reader hub needs revision"),
         ({"reader": "miniature", "path": "w", "rows": 5, "ngram": 8}, "reader miniature needs seed"),

@@ -103,10 +103,18 @@ def test_paper_sources_in_their_published_layout(tmp_path: Path, name: str) -> N
     assert kept.question.tolist() == questions and kept.source_id.is_unique and dropped.empty
 
 
+def test_wildchat_is_the_best_hundred_of_each_category(tmp_path: Path) -> None:
+    keys = laid_out(tmp_path, preset("paper.yaml")["benchmarks"]["WildChat"], BENCHMARKS["WildChat"][0])
+    rows = read_benchmark("WildChat", BenchmarkEntry(**keys), tmp_path, 10_000)
+    assert rows["category"].value_counts().to_dict() == {"hate": 100, "violence": 2, "self-harm/intent": 1}
+    assert rows["prompt"].tolist() == [*(f"plain {n}" for n in range(149, 49, -1)), "third", "second", "first"]
+    assert rows["prompt_id"].is_unique
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_paper_benchmarks_in_their_published_layout(tmp_path: Path, name: str) -> None:
     files, right = BENCHMARKS[name]
     entry = BenchmarkEntry(**laid_out(tmp_path, preset("paper.yaml")["benchmarks"][name], files))
     rows = read_benchmark(name, entry, tmp_path, 10_000)
-    assert len(rows) == (250 if name == "WildJailbreak" else 1)
+    assert len(rows) == {"WildJailbreak": 250, "WildChat": 103}.get(name, 1)
     assert all(right(row) for row in rows.to_numpy().tolist())

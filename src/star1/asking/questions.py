@@ -4,12 +4,13 @@ Each of them has a function `task` that says whom to ask what; the stage sends i
 `star1 responses gc` keeps what it needs. So none of these can mean another request than the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
+from star1.artifacts import ARTIFACTS
 from star1.asking.rows import Asked, ask_rows
 from star1.llm.requests import Messages
 from star1.pipeline.stage import Stage, left_rows
@@ -49,6 +50,22 @@ def ask_teacher(stage: Stage, questions: Questions[T], write_failures: bool = Tr
     asked = ask_rows(stage.label, questions, teacher_of(stage, questions), stage.params.llm, stage.params.sending)
     if write_failures:
         stage.write("failures", asked.failures, stage=stage.label)
+    return asked
+
+
+def ask_judges(stage: Stage, by_task: Mapping[str, Questions[Any]]) -> dict[str, Asked[Any]]:
+    """Ask the judges of several tasks and write their failures as one table; say in a line what stays unjudged."""
+    asked = {task: ask_teacher(stage, questions, write_failures=False) for task, questions in by_task.items()}
+    for task, found in asked.items():
+        if len(found.failures):
+            most = found.failures["reason"].value_counts().index[0]
+            print(
+                f"{stage.label}: unjudged: {len(found.failures):,} of {len(by_task[task].rows):,} texts that the judge "
+                f"of task {task} was asked about; most often: {most}"
+            )
+    nothing = pd.DataFrame(columns=list(ARTIFACTS["failures"].columns))
+    failures = pd.concat([nothing, *(found.failures for found in asked.values())], ignore_index=True)
+    stage.write("failures", failures, stage=stage.label)
     return asked
 
 

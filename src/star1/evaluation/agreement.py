@@ -1,4 +1,4 @@
-"""How far a judge agrees with people: share agreed, Cohen's kappa and the confusion table."""
+"""How far a judge agrees with people, or with another judge: share agreed, Cohen's kappa and the confusion table."""
 
 from collections.abc import Sequence
 from math import sqrt

@@ -116,6 +116,14 @@ def average(parts: Sequence[Interval]) -> Interval:
     return {"value": value, "low": value - below, "high": value + above, "n": sum(part["n"] for part in known)}
 
 
+def rounded(tree: Any, digits: int) -> Any:
+    """Return nested mappings with each float rounded."""
+    if isinstance(tree, dict):
+        return {key: rounded(value, digits) for key, value in tree.items()}
+    # + 0.0 turns -0.0 into 0.0.
+    return round(tree, digits) + 0.0 if isinstance(tree, float) else tree
+
+
 def t_quantile(values: np.ndarray) -> float:
     """Return the 97.5 % quantile of Student's t for the mean of `values` (at least two, not all equal).
 

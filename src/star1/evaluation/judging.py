@@ -10,7 +10,9 @@ from star1.asking.questions import Questions
 from star1.asking.rows import Asked
 from star1.errors import UserError
 from star1.evaluation.tasks import task_of
+from star1.replies import split_reply
 
+SECOND = ("second", "second_thinking", "second_answer")  # what the second judge says of whole, thought and answer
 VIEWS = ("paper", "thinking", "answer")  # on which a judge may have a verdict of its own
 GIVEN = ("verdict", *(f"{view}_verdict" for view in VIEWS), "hazards", "extracted", "detail")
 
@@ -23,6 +25,35 @@ def questions_by_task(rows: pd.DataFrame, prompts: Path) -> dict[str, Questions[
         if make_questions is not None:
             found[name] = make_questions(rows[rows["task"] == name], prompts)
     return found
+
+
+def labelled_replies(labelled: pd.DataFrame, judge: str, task: str) -> pd.DataFrame:
+    """Return replies that people labelled as rows of generations, which the judge of a task can be asked about.
+
+    labelled: prompt_id, prompt, response. All replies count as ended: nobody knows of a reply's limit.
+    """
+    parts = [split_reply(response) for response in labelled["response"]]
+    return labelled.assign(
+        task=task,
+        benchmark=judge,
+        sample=0,
+        thinking=pd.Series([thinking for thinking, _ in parts], index=labelled.index, dtype=object),
+        answer=pd.Series([answer for _, answer in parts], index=labelled.index, dtype=object),
+        answer_key=None,
+        finish_reason="stop",
+    )
+
+
+def rows_to_judge(rows: pd.DataFrame, second_judges: Mapping[str, str]) -> pd.DataFrame:
+    """Return generations and, below them, those of the suites with a second judge again, with its task."""
+    again = [rows[rows["suite"] == suite].assign(task=task) for suite, task in second_judges.items()]
+    return pd.concat([rows, *again], ignore_index=True)
+
+
+def judge_of(task: str, llm: Any) -> str | None:
+    """Return the name of the model that judges a task's replies, of the params `llm`; None where no model does."""
+    role = task_of(task).role
+    return None if role is None else str(getattr(llm, role).model)
 
 
 def judged(rows: pd.DataFrame, asked: Mapping[str, Asked[Any]]) -> pd.DataFrame:
@@ -46,6 +77,21 @@ def judged(rows: pd.DataFrame, asked: Mapping[str, Asked[Any]]) -> pd.DataFrame:
         given = of_task.assign(**{column: verdicts.get(column, nothing) for column in GIVEN})
         parts.append(_with_success(given, task.success))
     return pd.concat(parts).loc[rows.index]
+
+
+def with_second(
+    judgements: pd.DataFrame, second_judges: Mapping[str, str], asked: Mapping[str, Asked[Any]]
+) -> pd.DataFrame:
+    """Return judgements with what the second judges say, in the columns second_verdict, second_success and so on."""
+    columns = {f"{view}_{kind}": None for view in SECOND for kind in ("verdict", "success")}
+    judgements = judgements.assign(**{name: pd.Series(None, judgements.index, dtype=object) for name in columns})
+    for suite, task in second_judges.items():
+        own = judgements["suite"] == suite
+        found = judged(judgements.loc[own].assign(task=task), asked)
+        for name in columns:
+            first = name.removeprefix("second_")
+            judgements.loc[own, name] = found[first]
+    return judgements
 
 
 def _with_success(rows: pd.DataFrame, success: tuple[str, ...]) -> pd.DataFrame:

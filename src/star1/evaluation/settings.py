@@ -30,11 +30,14 @@ class Protocol(Section):
 
 class Evaluate(Section):
     """models: names of bases and runs, in the order of the tables; base_url: who serves them; protocol: one of
-    protocols.
+    protocols; second_judges: a second task by suite, whose judge is asked about the same replies.
     """
 
     models: Annotated[list[Name], Field(min_length=1)]
     base_url: Address
+    second_judges: dict[
+        Annotated[str, Field(pattern="^(safety|over_refusal)$")], Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    ]
     protocol: Name
     protocols: dict[Name, Protocol]
 

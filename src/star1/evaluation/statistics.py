@@ -12,7 +12,12 @@ from typing import Any
 import pandas as pd
 
 from star1.errors import UserError
-from star1.evaluation.intervals import Interval, average, paired_change, share
+from star1.evaluation.agreement import agreement
+from star1.evaluation.intervals import Interval, average, paired_change, pass_at_k, rounded, share
+
+NO_WORD = ("garbled", "no answer", "unjudged", "truncated")  # verdicts that are no judge's word
+
+SUITES = ("safety", "over_refusal", "reasoning")
 
 
 def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, Any]:
@@ -24,8 +29,11 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
     The result is {"models", "bases", "suites": {suite: {model: FIGURES}}}. FIGURES hold, as the strict reading (a reply
     that is cut off, empty or unjudged is a failure): "average" and "change" over benchmarks, "benchmarks" {name:
     Interval with "counts" of verdicts and "change"}; for over_refusal "labels" and for safety "categories" of the same
-    form; "parts" where a judge looked at thoughts and answers alone; and "paper" {"average", "change", "benchmarks"}
-    where the task has a reading by the paper's rule (every reply counts, whole output).
+    form; "parts" where a judge looked at thoughts and answers alone; "paper" {"average", "change", "benchmarks", for
+    over_refusal "labels"} where the task has a reading by the paper's rule (every reply counts, whole output); and
+    "second" {"average", "change", "benchmarks", "parts", "agreement", "words"} where a second judge was asked: its own
+    figures, its agreement with the first on whether a reply counts, and the counts of their words, first by second.
+    A reasoning benchmark with several samples has "pass_at" {k: Interval}, k the samples of each prompt.
 
     Raises UserError where a model lacks a benchmark that another one has in the same suite: their averages could not
     be compared.
@@ -37,39 +45,38 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
         rows = judgements[judgements["suite"] == suite]
         models = [model for model in bases if (rows["model"] == model).any()]
         suites[suite] = {model: _figures(rows, suite, model, bases[model]) for model in models}
-    return _rounded({"models": list(bases), "bases": dict(bases), "suites": suites}, 4)
+    return rounded({"models": list(bases), "bases": dict(bases), "suites": suites}, 4)
 
 
 def summary(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return the few figures that decide, in percent and points: {model: {suite: average, SUITE_change: change}}."""
-    found: dict[str, dict[str, float | None]] = {model: {} for model in details["models"]}
-    for suite, of_model in details["suites"].items():
-        for model, figures in of_model.items():
-            found[model][suite] = figures["average"]["value"]
-            if "change" in figures:
-                found[model][f"{suite}_change"] = figures["change"]["value"]
-    return _rounded(found, 2)
+    """Return the few figures that decide, in percent: {suite: {model: average}}; empty for a suite without benchmarks.
+
+    Each is a file of metrics/, so that `dvc metrics show` is a table with a row a suite and a column a model, and a
+    run stands beside its base.
+    """
+    of_suites = {suite: details["suites"].get(suite, {}) for suite in SUITES}
+    averages = {
+        suite: {model: figures["average"]["value"] for model, figures in of_model.items()}
+        for suite, of_model in of_suites.items()
+    }
+    return rounded(averages, 2)
 
 
 def plots(details: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of two files for `dvc plots`: "benchmarks" (model, benchmark, share, low, high) and
-    "over_refusal" (model, label, verdict, share).
+    """Return the rows of two files for `dvc plots`, drawn by the templates of .dvc/plots: "benchmarks" (suite,
+    benchmark, model, share, low, high) and "over_refusal" (label, verdict, order, model, share).
     """
     benchmarks, over_refusal = [], []
     for suite, of_model in details["suites"].items():
         for model, result in of_model.items():
             for name, part in result["benchmarks"].items():
                 bounds = {"share": part["value"], "low": part["low"], "high": part["high"]}
-                benchmarks.append(
-                    {"bar": f"{name} · {model}", "suite": suite, "benchmark": name, "model": model, **bounds}
-                )
+                benchmarks.append({"suite": suite, "benchmark": name, "model": model, **bounds})
             for label, part in result.get("labels", {}).items():
-                for verdict, count in part["counts"].items():
+                for order, (verdict, count) in enumerate(part["counts"].items()):
                     share = round(100 * count / sum(part["counts"].values()), 2)
-                    bar = f"{label} · {verdict} · {model}"
-                    over_refusal.append(
-                        {"bar": bar, "label": label, "verdict": verdict, "model": model, "share": share}
-                    )
+                    bar = {"label": label, "verdict": verdict, "order": order, "model": model, "share": share}
+                    over_refusal.append(bar)
     return {"benchmarks": benchmarks, "over_refusal": over_refusal}
 
 
@@ -101,6 +108,28 @@ def _figures(rows: pd.DataFrame, suite: str, model: str, base: str) -> dict[str,
     paper = _view(rows, "paper_verdict", "paper_success")
     if set(paper.loc[paper["model"] == model, "benchmark"]) == set(pair["benchmark"]):
         result["paper"] = _averaged(_by("benchmark", paper, model, base))
+        if suite == "over_refusal":
+            result["paper"]["labels"] = _by("label", paper, model, base)
+    second = _view(rows, "second_verdict", "second_success")
+    if set(second.loc[second["model"] == model, "benchmark"]) == set(pair["benchmark"]):
+        result["second"] = _second(rows, second, model, base)
+    return result
+
+
+def _second(rows: pd.DataFrame, second: pd.DataFrame, model: str, base: str) -> dict[str, Any]:
+    """Return the second judge's figures, and its agreement with the first where both gave a word on the reply."""
+    result = _averaged(_by("benchmark", second, model, base))
+    for part in ("thinking", "answer"):
+        judged = _view(rows, f"second_{part}_verdict", f"second_{part}_success")
+        if (judged["model"] == model).any():
+            result.setdefault("parts", {})[part] = _measure(judged, model, base)
+    own = rows[rows["model"] == model]
+    both = own[~own["verdict"].isin(NO_WORD) & ~own["second_verdict"].isin(NO_WORD)]
+    counts = [["counts" if each else "does not" for each in both[name]] for name in ("success", "second_success")]
+    found = agreement(*counts)
+    words = pd.crosstab(both["verdict"], both["second_verdict"])
+    result["agreement"] = {"agreed": found["agreed"], "kappa": found["kappa"]}
+    result["words"] = {str(first): {str(k): int(n) for k, n in row.items()} for first, row in words.iterrows()}
     return result
 
 
@@ -131,7 +160,11 @@ def _measure(rows: pd.DataFrame, model: str, base: str) -> Interval:
     by_item = pair.groupby(["benchmark", "prompt_id", "model"])["success"]
     correct, samples = by_item.sum().unstack("model"), by_item.count().unstack("model")
     own = correct[model].notna()
-    part = share(correct.loc[own, model].to_numpy(int), samples.loc[own, model].to_numpy(int))
+    counted = correct.loc[own, model].to_numpy(int), samples.loc[own, model].to_numpy(int)
+    part = share(*counted)
+    most = int(counted[1].min())
+    if most > 1 and rows["suite"].iloc[0] == "reasoning":
+        part["pass_at"] = {str(most): pass_at_k(*counted, most)}
     counts = pair.loc[pair["model"] == model, "word"].value_counts()
     part["counts"] = {word: int(counts.get(word, 0)) for word in _ordered(rows)}
     if model != base and base in correct:
@@ -142,13 +175,7 @@ def _measure(rows: pd.DataFrame, model: str, base: str) -> Interval:
 
 def _ordered(rows: pd.DataFrame) -> list[str]:
     """Return the verdicts in the order in which tables show them: those that count first, what is no verdict last."""
-    last = ("garbled", "no answer", "unjudged", "truncated")
     success = rows.groupby("word")["success"].max()
-    return sorted(success.index, key=lambda word: (-success[word], last.index(word) if word in last else -1, word))
-
-
-def _rounded(tree: Any, digits: int) -> Any:
-    if isinstance(tree, dict):
-        return {key: _rounded(value, digits) for key, value in tree.items()}
-    # + 0.0 turns -0.0 into 0.0.
-    return round(tree, digits) + 0.0 if isinstance(tree, float) else tree
+    return sorted(
+        success.index, key=lambda word: (-success[word], NO_WORD.index(word) if word in NO_WORD else -1, word)
+    )

@@ -25,6 +25,7 @@ class Task:
 
     verdicts: the words of `verdict`, in the order in which tables show them; success: those that count.
     prompt: a row of a benchmark (prompt_id, prompt, answer_key, label, category) -> the user's turn.
+    unready: why the task cannot judge on this machine, None where it can; told before any reply is generated.
     fault: such a row -> what is wrong with it, in words that complete "prompt X: ...", or None. Checked before any
         reply is generated.
     grade: generations -> a DataFrame of the same index with the column verdict and, where the task has them,
@@ -37,6 +38,7 @@ class Task:
     verdicts: tuple[str, ...]
     success: tuple[str, ...]
     prompt: Callable[[Any], str] = as_it_is
+    unready: Callable[[], str | None] = lambda: None
     fault: Callable[[Any], str | None] = lambda row: None
     grade: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     role: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from star1.lineage import digest
 from star1.lineage.diff import Diff
-from star1.report.display import MINUS, NOTHING, number, signed, visible
+from star1.report.display import MINUS, number, signed, visible
 
 SHOWN = 15  # lines of a table
 LONG = 80  # characters of a value
@@ -89,9 +89,6 @@ def _benchmarks(found: Diff) -> Iterator[str]:
     for entry in digest.ranked(found.benchmarks)[:SHOWN]:
         start = f"| {code(entry['model'])} | {code(entry['benchmark'])} | {entry['prompts']:,} |"
         change, kinds = entry["change"], f"{entry['gained']:,} | {entry['lost']:,} |"
-        if change is None:
-            yield f"{start} {NOTHING} | {NOTHING} | {code(entry['problem'])} | {kinds}"
-            continue
         figure = f"**{signed(change['value'])}**" if digest.beyond_chance(entry) else signed(change["value"])
         interval = f"{figure} ({signed(change['low'])} to {signed(change['high'])})"
         yield f"{start} {number(entry['old']['value'])} | {number(entry['new']['value'])} | {interval} | {kinds}"

@@ -126,8 +126,6 @@ def _benchmark(entry: dict[str, Any]) -> str:
     names = " ".join(set_cell_size(fit(entry[name]), 20) for name in ("model", "benchmark"))
     start = f"  {names} {entry['prompts']:>7,}"
     change = entry["change"]
-    if change is None:
-        return f"{start}  {entry['problem']}"
     shares = f"{number(entry['old']['value']):>6} {number(entry['new']['value']):>6} {signed(change['value']):>7}"
     interval = f"{signed(change['low'])} to {signed(change['high'])}"
     return f"{start} {shares}  {interval:<18} {entry['gained']:>6,} {entry['lost']:>6,}"

@@ -52,7 +52,7 @@ def rows_text(rows: tuple[int | None, int | None]) -> str:
 def beyond_chance(entry: dict[str, Any]) -> bool:
     """Say whether a benchmark's 95 % interval leaves out zero."""
     change = entry["change"]
-    return bool(change and change["n"]) and not change["low"] <= 0 <= change["high"]
+    return change["n"] > 0 and not change["low"] <= 0 <= change["high"]
 
 
 def unmoved(table: Table) -> bool:
@@ -80,11 +80,10 @@ def why(row: dict[str, Any]) -> str:
 
 
 def ranked(benchmarks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the benchmarks that can be read: those beyond chance first, then the largest changes."""
+    """Return the benchmarks in order: those beyond chance first, then the largest changes."""
 
     def rank(entry: dict[str, Any]) -> tuple[bool, float]:
-        value = entry["change"]["value"] if entry["change"] else None
-        return not beyond_chance(entry), -abs(value or 0.0)
+        return not beyond_chance(entry), -abs(entry["change"]["value"] or 0.0)
 
     return sorted(benchmarks, key=rank)
 

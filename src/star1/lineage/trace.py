@@ -50,7 +50,7 @@ def trace(root: Path, asked: str) -> Iterator[str]:
     if not first and not any((root / path).exists() for path in tables):
         raise UserError("trace: nothing is built yet. `dvc repro` builds everything, `dvc pull` fetches it.")
     params = load(root / "params.yaml")
-    pool = read_pool(root, params.collect.order)
+    pool = read_pool(root, [name for name in params.collect.order if name in params.sources])
     row_id = asked if re.fullmatch("[0-9a-f]{16}", asked) else question_id(asked)
     lines = list(_life(pool, params, row_id))
     look_alike = find(root, "benign_questions", row_id, ["question", "parent"])

@@ -4,14 +4,13 @@ import os
 
 from star1.evaluation.tasks import task_of
 from star1.llm.settings import Llm, Teacher
-from star1.params import Params
+from star1.params import Params, judging_tasks
 from star1.pipeline.fields import LOCAL
 
 
 def missing_keys(params: Params) -> list[str]:
     """Return a line for each role that will be asked and whose environment variable with the key is not set."""
-    evaluated = [params.benchmarks[name].task for names in params.suites.values() for name in names]
-    judges = {task_of(str(task)).role for task in evaluated}
+    judges = {task_of(task).role for task in judging_tasks(params).values()}
     lines = []
     for role in Llm.model_fields:
         teacher = getattr(params.llm, role)

@@ -31,24 +31,29 @@ INPUTS = {
     "reason_benign": "benign_questions",
     "score_benign": "benign_cot",
 }
-STAGES = (*INPUTS, "generate", "judge")
+STAGES = (*INPUTS, "generate", "judge", "agreement")
 Outdated = Callable[[Path], list[str]]  # from an output to the stages that changed, as stale.outdated returns it
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one stage would ask; `known` is False where no reply of its role has been seen: then replies are at most."""
+    """What one stage would ask; `known` is False where no reply of its role has been seen: then replies are at most.
+
+    gpu_hours: of the GPUs of one's own that write the replies, None where no speed is stated.
+    """
 
     rows: int
     to_ask: int
     prompt_tokens: float
     reply_tokens: float
     usd: float
+    gpu_hours: float | None
     known: bool
 
 
 def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
-    """Return name and keys of those stages that ask a model: of generate and judge, one for each model.
+    """Return name and keys of those stages that ask a model: generate and judge once for each model, agreement for each
+    judge that is tried.
 
     Raises UserError for a stage that asks nobody.
     """
@@ -57,7 +62,8 @@ def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
     for name in names:
         if name not in STAGES:
             raise UserError(f"stage {name!r} asks no model; those that do are {', '.join(STAGES)}.")
-        found += [(name,)] if name in INPUTS else [(name, model) for model in params.evaluate.models]
+        keys = params.agreement if name == "agreement" else params.evaluate.models
+        found += [(name,)] if name in INPUTS else [(name, key) for key in keys]
     return found
 
 
@@ -79,12 +85,18 @@ def look(
             raise
         return None
     parts = [_look_at(store, stage, questions, seen) for questions in asking]
+    return _sum(parts)
+
+
+def _sum(parts: Sequence[Estimate]) -> Estimate:
+    hours = [part.gpu_hours for part in parts if part.gpu_hours is not None]
     return Estimate(
         sum(part.rows for part in parts),
         sum(part.to_ask for part in parts),
         sum(part.prompt_tokens for part in parts),
         sum(part.reply_tokens for part in parts),
         sum(part.usd for part in parts),
+        sum(hours) if hours else None,
         all(part.known for part in parts),
     )
 
@@ -104,28 +116,38 @@ def _look_at(store: Store, stage: Stage, questions: Questions[Any], seen: Callab
                 tokens[place] += number
 
     known = recall(store, conversations, count)
+    sending = params.sending.of(questions.role)
+    hours = None if sending.tokens_per_s is None else tokens[1] / sending.tokens_per_s / 3600 * sending.gpus
     return Estimate(
         len(conversations),
         len(known.pending),
         prompt_tokens=tokens[0],
         reply_tokens=tokens[1],
         usd=rate.usd(*tokens),
+        gpu_hours=hours,
         known=rate.reply_tokens is not None or not known.pending,
     )
 
 
-def stale(stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[str, ...], list[str]]:
-    """Return for each stage whose input is outdated the stages before it that changed."""
-    found = {stage: outdated(_input(*stage)) for stage in stages}
+def stale(root: Path, stages: Sequence[tuple[str, ...]], outdated: Outdated) -> dict[tuple[str, ...], list[str]]:
+    """Return for each stage that has an outdated input the stages before it that changed."""
+    suites = load(root / "params.yaml").suites
+    benchmarks = [ARTIFACTS["benchmark"].at(suite=s, benchmark=name) for s, names in suites.items() for name in names]
+    found = {
+        stage: sorted({changed for path in _inputs(benchmarks, *stage) for changed in outdated(path)})
+        for stage in stages
+    }
     return {stage: changed for stage, changed in found.items() if changed}
 
 
-def _input(name: str, *keys: str) -> Path:
+def _inputs(benchmarks: list[Path], name: str, *keys: str) -> list[Path]:
     if name == "judge":
-        return ARTIFACTS["generations"].at(model=keys[0])
+        return [ARTIFACTS["generations"].at(model=keys[0])]
+    if name == "agreement":
+        return [ARTIFACTS["labelled"].at(judge=keys[0])]
     if name == "generate":
-        return Path("models") / keys[0]
-    return ARTIFACTS[INPUTS[name]].at()
+        return [Path("models") / keys[0], *benchmarks]
+    return [ARTIFACTS[INPUTS[name]].at()]
 
 
 def at_most(root: Path, name: str, outdated: Outdated) -> int | None:
@@ -148,7 +170,9 @@ def table(
     outdated: Outdated = lambda path: [],
 ) -> str:
     """Return the estimates as lines of text, with a total of those that are known; `stale` stages are not."""
-    lines = [f"{'stage':32}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'dollars':>11}"]
+    lines = [
+        f"{'stage':32}{'rows':>9}{'to ask':>9}{'prompt tokens':>15}{'reply tokens':>15}{'GPU hours':>11}{'dollars':>11}"
+    ]
     for stage, found in estimates.items():
         name = dvc_name(*stage)
         if found is None:
@@ -158,21 +182,18 @@ def table(
             lines.append(f"{name:32}  {few}more is known once the stages before it have run{why}")
             continue
         mark = "" if found.known else "  at most: no reply seen yet"
-        lines.append(_line(name, found.rows, found.to_ask, found.prompt_tokens, found.reply_tokens, found.usd) + mark)
+        lines.append(_line(name, found) + mark)
     there = [found for found in estimates.values() if found is not None]
     lines.append(
-        _line(
-            "total",
-            sum(found.rows for found in there),
-            sum(found.to_ask for found in there),
-            sum(found.prompt_tokens for found in there),
-            sum(found.reply_tokens for found in there),
-            sum(found.usd for found in there),
-        )
+        _line("total", _sum(there))
         + ("" if len(there) == len(estimates) else "  without the stages whose rows are not known yet")
     )
     return "\n".join(lines)
 
 
-def _line(name: str, rows: int, to_ask: int, prompt: float, reply: float, usd: float) -> str:
-    return f"{name:32}{rows:>9,}{to_ask:>9,}{prompt:>15,.0f}{reply:>15,.0f}{usd:>11,.2f}"
+def _line(name: str, found: Estimate) -> str:
+    hours = "-" if found.gpu_hours is None else f"{found.gpu_hours:,.1f}"
+    return (
+        f"{name:32}{found.rows:>9,}{found.to_ask:>9,}{found.prompt_tokens:>15,.0f}{found.reply_tokens:>15,.0f}"
+        f"{hours:>11}{found.usd:>11,.2f}"
+    )

@@ -1,5 +1,6 @@
 """The params of model calls: who is asked and how it samples (decides), and how requests are sent (does not)."""
 
+from math import prod
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
@@ -50,7 +51,10 @@ class Vllm(Section):
 
 
 class RoleSending(Section):
-    """How one role's requests are sent: nothing here decides what comes back."""
+    """How one role's requests are sent: nothing here decides what comes back.
+
+    tokens_per_s: of all replies together, where the model runs on GPUs of one's own; for `star1 estimate` alone.
+    """
 
     key_variable: str | None
     mode: Literal["online", "batch"]
@@ -62,7 +66,14 @@ class RoleSending(Section):
     input_usd: Annotated[float, Field(ge=0)]
     output_usd: Annotated[float, Field(ge=0)]
     threads: Positive
+    tokens_per_s: Annotated[float, Field(gt=0)] | None
     vllm: Vllm
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs the server that base_url `vllm` starts takes, by its flags."""
+        kinds = ("tensor", "data", "pipeline")
+        return prod(int(self.vllm.flags.get(f"{kind}-parallel-size", 1)) for kind in kinds)
 
 
 class Sending(Section):

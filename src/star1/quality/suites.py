@@ -144,6 +144,10 @@ def _verdicts(gxe: Any) -> list[Any]:
     return [gxe.ExpectColumnValuesToBeInSet(column="verdict", value_set=words)]
 
 
+def _labelled(gxe: Any) -> list[Any]:
+    return [*_unique("prompt_id")(gxe), *_text(gxe, "label")]
+
+
 _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {
     "raw": _unique("source_id"),
     "benchmark": _unique("prompt_id"),
@@ -162,6 +166,8 @@ _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {
     "star1_2k": _all(_identified, lambda gxe: _response(gxe, "response")),
     "lineage": _lineage,
     "failures": _failures,
+    "labelled": _labelled,
+    "agreement": _all(_labelled, _verdicts),
     "generations": _generations,
     "judgements": _all(_generations, _verdicts),
 }

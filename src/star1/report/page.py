@@ -1,5 +1,5 @@
 """The page itself: one HTML file without scripts, fonts or pictures from anywhere else, the same bytes for the same
-inputs.
+inputs. Its links lead into metrics/browser beside it, to the replies and questions behind a figure.
 
 Called by stages/report.py. Everything printed goes through `display.visible` and then Jinja's autoescape, so that no
 text of a data set or a model can become markup.
@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from star1.report import data, display, results
 from star1.report.curves import curve
-from star1.report.paper import DEVIATIONS
+from star1.report.paper import ABLATIONS, reported
 
 FOLDER = Path(__file__).parent  # of the templates and the style sheet
 
@@ -29,12 +29,15 @@ class ReportInputs:
     evaluation: the details of `star1.evaluation.statistics.summarise`.
     pool, selected: DataFrame[id, question, source, category (list)] of the full-score rows and of the selection.
     curves: run -> DataFrame[step, loss, learning_rate].
-    examples: [{"prompt", "suite", "label", "replies": {model: {"thinking", "answer", "verdict"}}}]; label, thinking and
-        answer may be missing values (None or NaN).
+    examples: [{"id", "prompt", "suite", "label", "replies": {model: {"thinking", "answer", "verdict"}}}]; label,
+        thinking and answer may be missing values (None or NaN).
     hashes: artifact -> DVC's md5.
     title_params: a few params that name the run (k, base, seed).
     miniature: whether the models and data are the synthetic world's.
     paper_size: "7B" and so on where the paper's own figures belong beside this run's; None elsewhere.
+    protocol: how replies were sampled; only those of protocol "paper" stand beside the paper's figures.
+    tasks: suite -> the tasks whose judges gave its verdicts; second_judges: suite -> the task of its second judge.
+    tried: name -> how far a judge agrees with people, a file of metrics/agreement.
     notes: model -> one line saying what it is.
     """
 
@@ -49,6 +52,10 @@ class ReportInputs:
     miniature: bool
     paper_size: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    protocol: str = "paper"
+    tasks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    second_judges: Mapping[str, str] = field(default_factory=dict)
+    tried: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def templates() -> jinja2.Environment:
@@ -77,7 +84,8 @@ def style() -> Markup:
 
 def build(inputs: ReportInputs) -> str:
     """Return metrics/report.html as text."""
-    headlines = results.headlines(inputs.evaluation)
+    headlines, size = results.headlines(inputs.evaluation), inputs.paper_size
+    beside = bool(size) and inputs.protocol == "paper"
     return (
         templates()
         .get_template("page.html")
@@ -90,12 +98,17 @@ def build(inputs: ReportInputs) -> str:
             models=inputs.evaluation["models"],
             headlines=headlines,
             changes=results.changes(headlines),
-            finding=results.finding(inputs.evaluation),
+            finding=results.finding(inputs.evaluation, inputs.second_judges),
             outcomes=results.outcomes(inputs.evaluation),
             categories=results.by_category(inputs.evaluation),
-            paper=results.beside_paper(inputs.evaluation, inputs.paper_size) if inputs.paper_size else [],
-            paper_size=inputs.paper_size,
-            deviations=DEVIATIONS,
+            labels=results.by_label(inputs.evaluation),
+            judges=results.judges(inputs.tasks, inputs.tried),
+            paper=results.beside_paper(inputs.evaluation, size) if size and beside else [],
+            paper_models=list(reported(size)) if size else [],
+            paper_size=size,
+            protocol=inputs.protocol,
+            ablations=ABLATIONS.get(size or "", {}),
+            deviations=results.deviations(inputs.evaluation),
             funnel=data.funnel(inputs.rows),
             composition=data.composition(inputs.pool, inputs.selected),
             curves=[curve(run, frame) for run, frame in inputs.curves.items()],

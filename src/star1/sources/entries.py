@@ -49,7 +49,7 @@ class Entry(BaseModel):
         "jsonl": {"url", "sha256", "where"},
         "parquet": {"url", "sha256", "where"},
         "text": {"url", "sha256"},
-        "hub": {"config", "splits", "items", "delimiter", "header", "where"},
+        "hub": {"config", "splits", "items", "delimiter", "header", "where", "gated"},
         "miniature": set(),
     }
     COLUMNS: ClassVar[tuple[str, ...]]  # the keys that name columns, if any first that of the question or prompt
@@ -60,13 +60,15 @@ class Entry(BaseModel):
     url: Texts | None = None  # public files, read in this order
     sha256: Texts | None = None  # of the file, or of each url's
     dataset: str | None = Field(None, pattern=r"^[\w.-]+(/[\w.-]+)?$")
-    revision: str | None = None
+    revision: str | None = None  # a commit; or main, of which `star1 check` says that it moves
+    gated: bool = False  # whether the Hub gives the data set only to accounts that accepted its terms
     config: str | None = None
     splits: Texts | None = None  # read in this order; all of them if absent
     items: Texts | None = None  # keys that lead to the list of questions; "*" is every key
     delimiter: str = Field(",", min_length=1, max_length=1)
     header: bool = True  # without one, columns are called "0", "1" and so on
-    where: dict[str, Scalars] = Field(default_factory=dict)  # column: the values that a row may have in it
+    # column: the values that a row may have in it; a.0.b is b of the first entry of the list in column a
+    where: dict[str, Scalars] = Field(default_factory=dict)
     rows: int | None = Field(None, ge=1)
     seed: int | None = Field(None, ge=0, lt=2**32)
 
@@ -96,7 +98,7 @@ class Entry(BaseModel):
     @field_validator("revision")
     @classmethod
     def _pinned(cls, revision: str | None) -> str | None:
-        if revision is not None and not re.fullmatch("[0-9a-f]{40}", revision):
+        if revision is not None and not re.fullmatch("[0-9a-f]{40}|main", revision):
             raise ValueError(f"must be a commit hash of 40 hex digits, because a branch or tag moves; got {revision!r}")
         return revision
 
@@ -134,6 +136,20 @@ class SourceEntry(Entry):
     ngram: int = Field(ge=1)
 
 
+class Highest(BaseModel):
+    """The best rows of each category: a row's category is the one with the highest of its scores.
+
+    scores: the column that maps categories to numbers; of: the categories, in order (it breaks ties); rows: how many of
+    each are kept, highest first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scores: str
+    of: Texts
+    rows: int = Field(ge=1)
+
+
 class BenchmarkEntry(Entry):
     """A benchmark; `suite` says how it is judged, and `decontamination` that it only guards the training data.
 
@@ -141,10 +157,12 @@ class BenchmarkEntry(Entry):
     of these columns, each row's choices are shuffled (by a hash of its id) and the answer becomes the letter.
     `task` names a file of evaluation/tasks, `max_tokens` is the limit of a reply; both for what is evaluated.
     `shuffle_seed` orders the rows as `datasets.Dataset.shuffle(seed)` does; `limit` then keeps the first ones.
+    `highest` keeps the best rows of each category, and gives the category. `max_chars` is the longest prompt that may
+    stand in it; collect.max_chars where it is absent.
     """
 
-    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "answer", "label", "category", "choices")
-    ALWAYS: ClassVar[set[str]] = {"suite", "task", "max_tokens", "shuffle_seed", "limit"}
+    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "answer", "label", "category", "choices", "highest")
+    ALWAYS: ClassVar[set[str]] = {"suite", "task", "max_tokens", "shuffle_seed", "limit", "max_chars"}
 
     suite: Literal["safety", "over_refusal", "reasoning", "decontamination"]
     task: str | None = Field(None, pattern="^[a-z][a-z0-9_]*$")
@@ -155,13 +173,19 @@ class BenchmarkEntry(Entry):
     label: str | None = None
     category: str | None = None
     choices: Texts | None = None
+    highest: Highest | None = None
     shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=1)
+    max_chars: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
-    def _choices_have_an_answer(self) -> Self:
+    def _columns_agree(self) -> Self:
         if self.choices and not self.answer:
             raise ValueError("choices need answer: the column of the right letter, or the one of choices that is right")
+        if self.suite == "reasoning" and self.reader != "miniature" and not self.answer:
+            raise ValueError("suite reasoning needs answer: the column of the right answer")
+        if self.highest and self.category:
+            raise ValueError("category: it comes from highest; drop one of the two")
         return self
 
 
@@ -183,3 +207,24 @@ class DatasetEntry(Entry):
     reader: Literal["csv", "json", "jsonl", "parquet", "hub"]
     question: str
     response: str
+
+
+class LabelledEntry(Entry):
+    """Replies that people have labelled, on which a judge is tried: `task` names it, a file of evaluation/tasks.
+
+    `response` is the column of the whole output, thought included. `labels` gives the judge's word for each word of the
+    column `label`; without it the two are the same words. `shuffle_seed` and `limit` are those of a benchmark.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "response", "label")
+    ALWAYS: ClassVar[set[str]] = {"task", "labels", "shuffle_seed", "limit"}
+
+    reader: Literal["csv", "json", "jsonl", "hub"]
+    task: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    prompt: str
+    response: str
+    label: str
+    prompt_id: str | None = None
+    labels: dict[str, str] | None = None
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
+    limit: int | None = Field(None, ge=1)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from star1.errors import UserError
-from star1.sources.entries import BenchmarkEntry, Entry, Frame, SourceEntry
+from star1.sources.entries import BenchmarkEntry, Entry, Frame, LabelledEntry, SourceEntry
+from star1.sources.highest import highest_of_each
 from star1.text import question_id
 
 STAGE = "collect"
@@ -25,6 +27,7 @@ REASONS = (NULL, NOT_TEXT, EMPTY, UNDECODABLE, TOO_LONG)
 SOURCE_COLUMNS = ["question", "source", "source_id"]
 LINEAGE_COLUMNS = ["id", "source", "stage", "outcome", "reason", "because_of", "value", "detail"]
 BENCHMARK_COLUMNS = ["prompt_id", "prompt", "answer", "label", "category"]
+LABELLED_COLUMNS = ["prompt_id", "prompt", "response", "label"]
 
 
 def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -60,21 +63,25 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
     A benchmark is whole or it is not that benchmark: a prompt that a source would drop, or a prompt_id that stands
     twice, raises UserError, as does anything that cannot be read.
     """
-    key = f"benchmarks.{name}"
-    chosen = list(selected(entry, key, root))
-    if entry.shuffle_seed is not None:
-        # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
-        order = np.random.default_rng(entry.shuffle_seed).permutation(len(chosen))
-        chosen = [chosen[position] for position in order]
-    rows = [_benchmark_row(entry, key, name_, record, max_chars) for name_, record in chosen[: entry.limit]]
-    if not rows:
-        raise UserError(f"{key}: no prompt in it; check path, splits and where.")
-    if entry.limit is not None and len(rows) < entry.limit:
-        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(rows)}.")
-    twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
-    if twice:
-        raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
-    return pd.DataFrame(rows, columns=BENCHMARK_COLUMNS, dtype=object)
+    key, longest = f"benchmarks.{name}", entry.max_chars or max_chars
+    if entry.highest:
+        rows = [
+            _benchmark_row(entry, key, name_, record, longest, category)
+            for category, name_, record in _highest(entry, key, root)
+        ]
+    else:
+        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in _first(entry, key, root)]
+    return _identified(rows, BENCHMARK_COLUMNS, key)
+
+
+def read_labelled(name: str, entry: LabelledEntry, root: Path) -> pd.DataFrame:
+    """Return the replies that people labelled: prompt_id, prompt, response, label (in the judge's words).
+
+    Raises UserError if the file cannot be read, a row lacks one of these, or a label is none of the entry's `labels`.
+    """
+    key = f"agreement.{name}"
+    rows = [_labelled_row(entry, key, name_, record) for name_, record in _first(entry, key, root)]
+    return _identified(rows, LABELLED_COLUMNS, key)
 
 
 def fault(question: object, max_chars: int) -> str | None:
@@ -92,6 +99,58 @@ def fault(question: object, max_chars: int) -> str | None:
     except UnicodeEncodeError:  # a lone surrogate: bytes that are not UTF-8, see files.opened, or half a JSON escape
         return UNDECODABLE
     return None
+
+
+def _first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
+    """Return the records that `where`, `shuffle_seed` and `limit` leave."""
+    chosen = list(selected(entry, key, root))
+    if entry.shuffle_seed is not None:
+        # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
+        order = np.random.default_rng(entry.shuffle_seed).permutation(len(chosen))
+        chosen = [chosen[position] for position in order]
+    if not chosen:
+        raise UserError(f"{key}: no prompt in it; check path, splits and where.")
+    if entry.limit is not None and len(chosen) < entry.limit:
+        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(chosen)}.")
+    return chosen[: entry.limit]
+
+
+def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str, object]]:
+    """Return category, name and record of the best rows of each category."""
+    wanted = entry.highest
+    assert wanted is not None
+
+    def scores(row: tuple[str, object]) -> dict[str, float | None]:
+        found = field(row[1], wanted.scores, f"{key}.highest.scores", row[0])
+        if not isinstance(found, dict) or (lacking := [name for name in wanted.of if name not in found]):
+            has = f"its categories are {', '.join(found)}" if isinstance(found, dict) else "it is no mapping"
+            what = f"no category {lacking[0]!r}" if isinstance(found, dict) else "no scores"
+            raise UserError(f"{key}.highest: there is {what} in row {row[0]}; {has}.")
+        return found
+
+    return highest_of_each(_first(entry, key, root), wanted, scores)
+
+
+def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
+    twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
+    if twice:
+        raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def _labelled_row(entry: LabelledEntry, key: str, name: str, record: object) -> tuple[str, str, str, str]:
+    def text(part: str, column: str) -> str:
+        value = field(record, column, f"{key}.{part}", name)
+        if value is None or (value == "" and part != "response"):
+            raise UserError(f"{key}.{part}: row {name} has nothing in column {column!r}.")
+        return str(value)
+
+    label = text("label", entry.label)
+    if entry.labels is not None and label not in entry.labels:
+        raise UserError(f"{key}.labels: row {name} has the label {label!r}; known are {', '.join(entry.labels)}.")
+    prompt_id = text("prompt_id", entry.prompt_id) if entry.prompt_id else name
+    word = entry.labels[label] if entry.labels else label
+    return prompt_id, text("prompt", entry.prompt), text("response", entry.response), word
 
 
 def selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
@@ -117,10 +176,24 @@ def field(record: object, column: str | None, key: str, name: str) -> object:
         if isinstance(record, dict):
             raise UserError(f"{key}: row {name} has columns, name one: {', '.join(map(str, record))}.")
         return record
-    if not isinstance(record, dict) or column not in record:
+    if not isinstance(record, dict) or (column not in record and column.partition(".")[0] not in record):
         has = f"its columns are {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no columns"
         raise UserError(f"{key}: there is no column {column!r} in row {name}; {has}.")
-    return record[column]
+    return record[column] if column in record else _within(record, column, key, name)
+
+
+def _within(record: object, path: str, key: str, name: str) -> object:
+    """Follow a path such as a.0.b into nested columns; a list that is too short, or null, has nothing there."""
+    for part in path.split("."):
+        if isinstance(record, list) and re.fullmatch(r"-?\d+", part):
+            place = int(part)
+            record = record[place] if -len(record) <= place < len(record) else None
+        elif isinstance(record, dict) and part in record:
+            record = record[part]
+        elif record is not None:
+            has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "nothing is below it"
+            raise UserError(f"{key}: there is no {part!r} of {path!r} in row {name}; {has}.")
+    return record
 
 
 def _unframed(text: object, frame: Frame | None) -> object:
@@ -133,7 +206,7 @@ def _unframed(text: object, frame: Frame | None) -> object:
 
 
 def _benchmark_row(
-    entry: BenchmarkEntry, key: str, name: str, record: object, max_chars: int
+    entry: BenchmarkEntry, key: str, name: str, record: object, max_chars: int, category: str | None = None
 ) -> tuple[str, str, str | None, str | None, str | None]:
     if entry.reader == "miniature":
         assert isinstance(record, dict)
@@ -150,7 +223,7 @@ def _benchmark_row(
     assert isinstance(prompt, str)
     prompt_id = (text("prompt_id", entry.prompt_id) if entry.prompt_id else None) or name
     label = text("label", entry.label) if entry.label else None
-    category = text("category", entry.category) if entry.category else None
+    category = text("category", entry.category) if entry.category else category
     answer: str | None = None
     if isinstance(entry.answer, tuple):
         answer = json.dumps({column: text("answer", column) for column in entry.answer})

@@ -1,18 +1,19 @@
 """Multiple choice (GPQA-Diamond, MMLU-Pro): up to ten options, and the last letter that the answer names.
 
-Whoever reads the benchmark writes the options into the prompt and the right letter into answer_key, with
-`star1.evaluation.grading.choices.shuffled`; this task adds the instruction.
+Whoever reads the benchmark writes the options into the prompt, "A. ..." a line, and the right letter into answer_key
+(see `choices` of a benchmark's entry); this task adds the instruction.
 """
 
+from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
 
-from star1.evaluation.grading.choices import LETTERS, offers
 from star1.evaluation.grading.extraction import chosen_letter, lone_letter
 from star1.evaluation.grading.verdicts import SUCCESS, VERDICTS, Claim, Outcome, graded, outcome
 from star1.evaluation.task import Task
 
+LETTERS = ascii_uppercase[:10]
 INSTRUCTION = (
     'Think it through step by step. Close with a line of the form "Answer: X", where X is the letter of your choice.'
 )
@@ -28,7 +29,9 @@ def fault(row: Any) -> str | None:
     key = row.answer_key
     if not isinstance(key, str) or len(key) != 1 or key not in LETTERS:
         return f"answer_key {key!r} is no letter from A to {LETTERS[-1]}"
-    return None if offers(row.prompt, key) else f'answer_key is {key}, and no line of the prompt starts with "{key}. "'
+    return (
+        None if f"\n{key}. " in row.prompt else f'answer_key is {key}, and no line of the prompt starts with "{key}. "'
+    )
 
 
 def _compare(claims: list[Claim]) -> list[Outcome]:

@@ -153,6 +153,7 @@ TASK = Task(
     verdicts=("correct", "wrong", "no answer", "unjudged", "truncated"),
     success=("correct",),
     prompt=prompt,
+    unready=sandbox.why_not,
     fault=fault,
     grade=grade,
 )
