@@ -1,6 +1,6 @@
 """`star1 trace` at the paper's size, against a plain pandas read of the same files.
 
-    python benchmarks/trace.py    # 1 minute, 2 GiB for the rival
+    python benchmarks/tracing.py    # 1 minute, 2 GiB for the rival
 
 Makes data/ in a temporary folder: 528,800 raw rows in 18 files, a collection of 41,000, a line of lineage for each
 other row, 2,355 benchmark prompts, and the tables of the later stages. What deduplication did is drawn at random; ids,
