@@ -13,7 +13,8 @@ def evaluate(stage: Stage) -> None:
     judgements = [stage.read("judgements", model=model).assign(model=model) for model in models]
     bases = {model: run.base for model, run in stage.params.runs.items()}
     details = summarise(pd.concat(judgements, ignore_index=True), {model: bases.get(model, model) for model in models})
-    write_json(stage.output("metrics/summary.json"), summary(details))
+    for name, of_model in summary(details).items():
+        write_json(stage.output(f"metrics/{name}.json"), of_model)
     write_json(stage.output("metrics/evaluation.json"), details)
     for name, rows in plots(details).items():
         write_json(stage.output(f"metrics/plots/{name}.json"), rows)

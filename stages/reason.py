@@ -16,24 +16,23 @@ def task(stage: Stage) -> Questions[parsing.Thought]:
     known, folder = policies.read(stage.input(texts.policies)), stage.root / texts.prompts
     return Questions(
         "reasoner",
-        rows[~rows["category"].map(has_no_policy)],
+        rows[~without_policy(rows)],
         lambda row: ask("reason", folder, policies=policies.blocks(known, row.category), question=row.question),
         parsing.thought,
     )
 
 
-def has_no_policy(categories: list[str]) -> bool:
-    """Say whether a row fits no category."""
-    return OTHER in categories
+def without_policy(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Say which rows fit no category."""
+    return pd.Series([OTHER in categories for categories in rows["category"]], index=rows.index, dtype=bool)
 
 
 def reason(stage: Stage) -> None:
     """Write each row's thought and answer. Rows that fit no category have no policy to reason from and leave here."""
     rows, asked = stage.read("categorized"), ask_teacher(stage, task(stage))
-    no_policy = rows["category"].map(has_no_policy)
     reasoned = with_values(rows, asked, "response", "thinking", "answer")
     stage.write("cot", reasoned)
-    left = [left_rows(rows[no_policy], "dropped", "fits no category"), without_reply(rows, asked)]
+    left = [left_rows(rows[without_policy(rows)], "dropped", "fits no category"), without_reply(rows, asked)]
     stage.account(len(rows), len(reasoned), pd.concat(left, ignore_index=True))
 
 

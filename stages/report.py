@@ -5,17 +5,18 @@ import json
 from star1 import tracking
 from star1.artifacts import file_md5, write_json, write_text
 from star1.pipeline.stage import Stage, main
+from star1.report import browser
 from star1.report.examples import before_and_after
 from star1.report.inputs import agreements, curves, judging_tasks, row_counts
 from star1.report.page import ReportInputs, build
+from star1.report.questions import BENIGN, HARMFUL, questions
 
 
 def report(stage: Stage) -> None:
-    """Write metrics/report.html and log the run."""
+    """Write metrics/report.html, the browser beside it and the rows of all stages, and log the run."""
     params = stage.params
     judgements = {model: stage.read("judgements", model=model) for model in params.evaluate.models}
     details = json.loads(stage.input("metrics/evaluation.json").read_text(encoding="utf-8"))
-    metrics = json.loads(stage.input("metrics/summary.json").read_text(encoding="utf-8"))
     hashes = {
         path: file_md5(stage.input(path))
         for path in ("data/full_score.parquet", "data/star1.parquet", "data/star1_2k.parquet")
@@ -42,10 +43,18 @@ def report(stage: Stage) -> None:
             tried=agreements(stage.input("metrics/agreement")),
         )
     )
+    lineage = {name: stage.read("lineage", stage=name) for name in ("deduplicate", *HARMFUL, *BENIGN)}
+    selected, collection = stage.read("star1"), stage.read("collection")
+    rows_of = questions(collection, stage.read("scored"), selected, stage.read("benign_questions"), lineage)
+    browser.write(stage.output("metrics/browser"), judgements, rows_of)
     path = stage.output("metrics/report.html")
     write_text(path, page)
     everything = params.model_dump(mode="json")
-    tracking.pipeline_run(everything, metrics, path, stage.root)
+    averages = {
+        suite: {model: figures["average"]["value"] for model, figures in of_model.items()}
+        for suite, of_model in details["suites"].items()
+    }
+    tracking.pipeline_run(everything, averages, path, stage.root)
 
 
 if __name__ == "__main__":

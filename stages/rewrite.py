@@ -11,11 +11,11 @@ from star1.text import question_id
 
 def task(stage: Stage) -> Questions[str]:
     """What is the harmless look-alike of each question?"""
-    folder = stage.root / stage.params.texts.prompts
+    folder, star1 = stage.root / stage.params.texts.prompts, stage.read("star1")
     listed = "\n".join(f"- {name}" for name in sorted(stage.params.categories))
     return Questions(
         "rewriter",
-        stage.read("star1"),
+        star1 if stage.params.benign.rewrite else star1[:0],
         lambda row: ask("rewrite", folder, categories=listed, question=row.question),
         parsing.question,
         parsing.QUESTION_SCHEMA,

@@ -11,7 +11,7 @@ from star1.training.card import card
 from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch
 from star1.training.loop import finetune, steps_for
-from star1.training.rows import training_rows
+from star1.training.rows import read_rows, training_rows
 from star1.training.settings import training_settings
 
 
@@ -21,7 +21,7 @@ def train(stage: Stage, name: str) -> None:
     settings = training_settings(stage.params.train, run)
     launch = read_launch(stage.input(f"configs/{run.launch}.yaml"))
     data, counted = (stage.input(f"data/{artifact}.parquet") for artifact in (run.data, run.steps_of))
-    rows = training_rows(read(data, columns=["id", "question", "response"]), run, settings.seed)
+    rows = training_rows(read_rows(data, run), run, settings.seed)
     steps = steps_for(len(read(counted, columns=["id"])), run.epochs, settings.batch)
     base, out = stage.input(f"models/{run.base}"), stage.output(f"models/{name}")
     # Here, so that a row or a tokenizer that will not do ends the stage before any weight is loaded.

@@ -18,6 +18,7 @@ from tests.imports import ROOT
 # What params.yaml names by default, beside the files that sources name.
 TEXTS = ("src/star1/policies", "src/star1/prompts")
 CODE = ("src", "stages", "configs", "presets")
+PLOTS = ".dvc/plots"  # templates, which `dvc init` has none of
 FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
 
 
@@ -47,6 +48,7 @@ def copy_repository(target: Path) -> Path:
     shutil.copy(ROOT / "data/mirror/README.md", target / "data/mirror")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
         run(target, *command)
+    shutil.copytree(ROOT / PLOTS, target / PLOTS, dirs_exist_ok=True)
     return target
 
 

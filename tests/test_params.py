@@ -58,7 +58,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("benchmarks.JBB.task", "guard", "llm.guard.base_url: the simulator plays no judge, and benchmarks.JBB asks"),
         ("suites.safety", ["JBB"], "benchmarks.WildChat: it is in no list of suites and none of deduplicate.against"),
         ("suites.safety", ["XSTest"], "suites.safety: 'XSTest' is not one of the benchmarks of suite safety"),
-        ("collect.order", ["GPTFuzz", "Nowhere"], "collect.order: 'Nowhere' is not one of sources"),
+        ("collect.order", ["GPTFuzz", "GPTFuzz"], "collect.order: a name stands twice"),
         ("collect.order", ["GPTFuzz"], "stands under sources but not here"),
         ("categories", [], "categories: List should have at least 1 item"),
         ("llm.scorer.base_url", "", "llm.scorer.base_url: must be simulator, transformers, vllm, or a URL"),

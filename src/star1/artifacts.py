@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,26 @@ _TABLES = (
             "answer": PROMPT["answer_key"],
             "label": PROMPT["label"],
             "category": PROMPT["category"],
+        },
+    ),
+    Artifact(
+        "published",
+        "data/published/{name}.parquet",
+        {
+            **ROW,
+            "published_id": Column(TEXT, "its id where it was published"),
+            **CATEGORY,
+            **RESPONSE,
+            "score": replace(SCORE["score"], optional=True),
+        },
+    ),
+    Artifact(
+        "dataset",
+        "data/datasets/{name}.parquet",
+        {
+            "id": Column(TEXT, "16 hex digits of the hash of the normalised question, which may stand twice"),
+            "question": QUESTION["question"],
+            "response": Column(TEXT, "what a model shall answer, with or without a thought"),
         },
     ),
     Artifact("collection", "data/collection.parquet", ROW),
@@ -216,6 +236,12 @@ def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         for field in table.schema
     }
     return pd.DataFrame(series)
+
+
+def together(artifact: str, frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables of an artifact as one; without any, an empty one with its columns."""
+    empty = pd.DataFrame(columns=list(ARTIFACTS[artifact].columns), dtype=object)
+    return pd.concat([empty, *frames], ignore_index=True)
 
 
 def to_table(artifact: Artifact, frame: pd.DataFrame) -> pa.Table:

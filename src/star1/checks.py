@@ -1,17 +1,24 @@
 """What stage `check` looks at beyond the types of params.yaml: the files, tasks and endpoints that params name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from star1.errors import UserError
 from star1.evaluation.tasks import names, task_of
 from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
 from star1.sources.entries import Entry
-from star1.sources.files import copied
+from star1.sources.hub import copy_of
+from star1.sources.published import read_published
+from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
+from star1.training.rows import training_rows
 from star1.training.settings import training_settings
+
+T = TypeVar("T")
 
 
 def check_repository(params: Params, root: Path) -> None:
@@ -22,6 +29,7 @@ def check_repository(params: Params, root: Path) -> None:
             check_world(read_launch(root / f"configs/{run.launch}.yaml"), training_settings(params.train, run).batch)
         except UserError as error:
             mistakes.append(f"runs.{name}: {error}")
+    mistakes += _row_mistakes(params, root)
     for key, task in judging_tasks(params).items():
         mistakes += _task_mistakes(params, key, task)
     mistakes += _label_mistakes(params)
@@ -32,9 +40,8 @@ def check_repository(params: Params, root: Path) -> None:
 def missing_access(params: Params, root: Path) -> list[str]:
     """Return a line for each gated data set that must be fetched, where there is no token of the Hub."""
     named = {f"{key}.{name}": entry for key, entries in _entries(params).items() for name, entry in entries.items()}
-    wanted = {
-        key: entry.dataset for key, entry in named.items() if entry.gated and entry.dataset and not copied(entry, root)
-    }
+    gated = {key: entry for key, entry in named.items() if entry.gated}
+    wanted = {key: entry.dataset for key, entry in gated.items() if not copy_of(entry, root).is_dir()}
     if not wanted:
         return []
     from huggingface_hub import get_token
@@ -63,7 +70,38 @@ def warnings(params: Params) -> list[str]:
 
 
 def _entries(params: Params) -> Mapping[str, Mapping[str, Entry]]:
-    return {"sources": params.sources, "benchmarks": params.benchmarks, "agreement": params.agreement}
+    names = ("sources", "published", "datasets", "benchmarks", "agreement")
+    return {name: getattr(params, name) for name in names}
+
+
+def _row_mistakes(params: Params, root: Path) -> list[str]:
+    """Return what is wrong with published rows and data sets that lie here: a run would only meet it after hours."""
+    mistakes: list[str] = []
+
+    def noted(read: Callable[..., T], *arguments: object) -> T | None:
+        try:
+            return read(*arguments)
+        except UserError as error:
+            mistakes.extend(str(error).splitlines())
+            return None
+
+    tables: dict[str, pd.DataFrame | None] = {}
+    for name, entry in params.published.items():
+        if _is_here(entry, root):
+            tables[f"published/{name}"] = noted(read_published, name, entry, root, params.categories)
+    for name, dataset in params.datasets.items():
+        if _is_here(dataset, root):
+            tables[f"datasets/{name}"] = noted(read_dataset, name, dataset, root)
+    for run in params.runs.values():
+        rows = tables.get(run.data)
+        if rows is not None:
+            noted(training_rows, rows, run, params.train.seed)
+    return mistakes
+
+
+def _is_here(entry: Entry, root: Path) -> bool:
+    """Say whether an entry is read without the network."""
+    return (root / entry.path).is_file() if entry.reader != "hub" else copy_of(entry, root).is_dir()
 
 
 def _task_mistakes(params: Params, key: str, task: str) -> list[str]:
@@ -91,12 +129,14 @@ def _label_mistakes(params: Params) -> list[str]:
     return mistakes
 
 
-def remove_leftovers(root: Path) -> list[Path]:
-    """Remove the files of stages that params.yaml names no more from folders that later stages read; return them.
+def prepare_folders(root: Path) -> list[Path]:
+    """Make the folders that stages read as a whole, and remove what is there of stages that params.yaml names no more.
 
-    DVC has them in its cache: `dvc repro` restores them when their entry is back.
+    Returns what was removed. DVC has it in its cache: `dvc repro` restores it when its entry is back.
     """
     raw: dict[str, Any] = load_raw(root / "params.yaml")
+    for folder in graph.folders(root, raw):
+        (root / folder).mkdir(parents=True, exist_ok=True)  # DVC wants a folder that is read to be there, if empty
     found = graph.leftovers(root, raw)
     for path in found:
         path.unlink()

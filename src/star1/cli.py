@@ -31,7 +31,7 @@ def check(
 
     With --mark, as `dvc repro` runs it, what is missing is a warning: what is remembered or pulled needs none.
     """
-    from star1.checks import check_repository, missing_access, remove_leftovers, warnings
+    from star1.checks import check_repository, missing_access, prepare_folders, warnings
     from star1.llm.keys import missing_keys
     from star1.params import load
 
@@ -44,7 +44,7 @@ def check(
     for line in missing + warnings(params):
         typer.echo(f"warning: {line}", err=True)
     if mark is not None:
-        if removed := remove_leftovers(root):
+        if removed := prepare_folders(root):
             typer.echo(f"removed {len(removed)} files of stages that params.yaml names no more; DVC's cache has them")
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text("params.yaml was checked before anything else ran\n", encoding="utf-8")
@@ -71,6 +71,20 @@ def trace(asked: Annotated[str, typer.Argument(metavar="ID_OR_TEXT", help="A row
 
     for line in lines(repository(), asked):
         typer.echo(line)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="star1, star_benign, star1_2k, scored, or models/RUN.")],
+    to: Annotated[Path | None, typer.Option(help="A folder to write.", show_default="exports/NAME")] = None,
+) -> None:
+    """Write a data set or a model with its card to a folder, ready for `hf upload` and `load_dataset`."""
+    from star1.export import export as write
+
+    root = repository()
+    folder = to or root / "exports" / name
+    said = write(root, name, folder)
+    typer.echo(f"{folder}: {said}")
 
 
 @app.command()
@@ -203,7 +217,7 @@ def _store() -> "Store":
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is told in a line, without a traceback."""
+    """Run the command line; a UserError prints its message without a traceback."""
     try:
         app()
     except (UserError, OSError) as problem:

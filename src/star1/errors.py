@@ -10,7 +10,7 @@ class UserError(Exception):
 
 
 def of_the_disk(error: OSError) -> UserError | None:
-    """Return what to tell the user of a disk that is full or that may not be written; None for any other error."""
+    """Return the message for a full or read-only disk; None for any other error."""
     if error.errno not in OF_THE_DISK:
         return None
     where = f"{error.filename}: " if error.filename else ""

@@ -17,7 +17,7 @@ from star1.evaluation.settings import Evaluate
 from star1.llm.settings import Llm, Sending
 from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
-from star1.sources.entries import BenchmarkEntry, LabelledEntry, SourceEntry
+from star1.sources.entries import BenchmarkEntry, DatasetEntry, LabelledEntry, PublishedEntry, SourceEntry
 from star1.training.settings import Run, Training, training_settings
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -50,6 +50,7 @@ class Select(Section):
 
 
 class Benign(Section):
+    rewrite: bool
     full_score: Annotated[int, Field(ge=1, le=5)]
 
 
@@ -66,6 +67,8 @@ class Params(Section):
     texts: Texts
     collect: Collect
     sources: dict[Name, SourceEntry]
+    published: dict[Name, PublishedEntry]
+    datasets: dict[Name, DatasetEntry]
     benchmarks: dict[Name, BenchmarkEntry]
     suites: dict[Suite, list[str]]
     agreement: dict[Name, LabelledEntry]
@@ -82,7 +85,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        _subset("collect.order", self.collect.order, "sources", list(self.sources))
+        if len(set(self.collect.order)) < len(self.collect.order):
+            raise ValueError("collect.order: a name stands twice")
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("categories: a name stands twice")
         left_out = [name for name in self.sources if name not in self.collect.order]
@@ -93,6 +97,7 @@ class Params(Section):
                 known = [name for name, entry in self.benchmarks.items() if entry.suite == suite]
                 _subset(f"{key}.{suite}", names, f"the benchmarks of suite {suite}", known)
         self._models_agree()
+        self._benchmarks_agree()
         return self
 
     def _models_agree(self) -> None:
@@ -101,6 +106,12 @@ class Params(Section):
         _subset("evaluate.models", self.evaluate.models, "the bases and runs", [*self.bases, *self.runs])
         for name, run in self.runs.items():
             _subset(f"runs.{name}.base", [run.base], "the bases", list(self.bases))
+            for key, data in (("data", run.data), ("steps_of", run.steps_of)):
+                section, _, wanted = data.rpartition("/")
+                if section in ("published", "datasets"):
+                    _subset(f"runs.{name}.{key}", [wanted], section, list(getattr(self, section)))
+            if run.score is not None and run.data.startswith("datasets/"):
+                raise ValueError(f"runs.{name}.score: rows of datasets have no scores; set it to null")
             if name in self.evaluate.models and run.base not in self.evaluate.models:
                 raise ValueError(f"evaluate.models: {name} is compared with its base {run.base}, which is not in it")
             try:
@@ -108,6 +119,8 @@ class Params(Section):
             except ValidationError as error:
                 mistake = error.errors()[0]
                 raise ValueError(f"runs.{name}.train.{mistake['loc'][0]}: {mistake['msg']}") from None
+
+    def _benchmarks_agree(self) -> None:
         evaluated = [name for names in self.suites.values() for name in names]
         for name in evaluated:
             entry = self.benchmarks[name]

@@ -9,6 +9,8 @@ import pandas as pd
 from star1.criteria import OTHER
 
 NOT_FULL_SCORE = "not full score"
+NO_SCORE = "no score"
+COPY = "same question as an earlier row"
 CATEGORY_OTHER = "category Other"
 OVER_REPRESENTED = "over-represented"
 
@@ -17,22 +19,35 @@ STAGE = "select"
 Removal = tuple[str, str, str, float | None, str]  # id, source, reason, value, detail
 
 
+def first_of_each(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep the first row of each id, and return the lineage of the others. STAR-1 is part of STAR-41K."""
+    again = rows["id"].duplicated()
+    copies = rows[again]
+    dropped = [
+        (i, source, COPY, None, "published twice") for i, source in zip(copies["id"], copies["source"], strict=True)
+    ]
+    return rows[~again].reset_index(drop=True), _lineage(dropped)
+
+
 def full_score(rows: pd.DataFrame, score: int) -> tuple[list[str], pd.DataFrame]:
     """Keep the rows with at least the full score on every criterion whose categories do not include Other.
 
     Args:
-        rows: id, source, category (list of str), score (criterion to int).
-        score: the least that each criterion must give; 10, all there is, in the paper.
+        rows: id, source, category (list of str), score (criterion to int, or None for a published row without one).
+        score: the minimum on each criterion; the paper's is 10, the maximum.
 
     Returns:
         The ids that stay, in the order of the input, and the lineage of the others: `value` is a row's lowest score,
-        `detail` the criteria that fall short of the full one.
+        `detail` the criteria below the minimum.
     """
     kept: list[str] = []
     dropped: list[Removal] = []
     for row_id, source, categories, scores in zip(
         rows["id"], rows["source"], rows["category"], rows["score"], strict=True
     ):
+        if scores is None:
+            dropped.append((row_id, source, NO_SCORE, None, "published without a score"))
+            continue
         short = {criterion: given for criterion, given in scores.items() if given < score}
         if short:
             detail = ", ".join(f"{criterion} {given}" for criterion, given in short.items())

@@ -132,15 +132,9 @@ def details_of(rows: pd.DataFrame, bases: dict[str, str] = BASES) -> dict[str, A
 
 def test_headline_figures_are_those_worked_out_by_hand() -> None:
     assert summary(details_of(judgements())) == {
-        "base": {"safety": 12.5, "over_refusal": 83.33, "reasoning": 75.0},
-        "star1": {
-            "safety": 87.5,
-            "safety_change": 75.0,
-            "over_refusal": 50.0,
-            "over_refusal_change": -33.33,
-            "reasoning": 50.0,
-            "reasoning_change": -25.0,
-        },
+        "safety": {"base": 12.5, "star1": 87.5},
+        "over_refusal": {"base": 83.33, "star1": 50.0},
+        "reasoning": {"base": 75.0, "star1": 50.0},
     }
 
 
@@ -150,10 +144,9 @@ def test_a_run_is_compared_with_its_own_base() -> None:
     better["verdict"] = better["verdict"].replace("truncated", "correct")
     tuned = rows[rows["model"] == "star1"].assign(model="tuned")
     bases = BASES | {"other": "other", "tuned": "other"}
-    found = summary(details_of(pd.concat([rows, better, tuned], ignore_index=True), bases))
-    assert found["star1"]["reasoning_change"] == -25.0
-    assert found["tuned"]["reasoning_change"] == -50.0
-    assert "reasoning_change" not in found["other"]
+    found = details_of(pd.concat([rows, better, tuned], ignore_index=True), bases)["suites"]["reasoning"]
+    changes = {model: figures["change"]["value"] for model, figures in found.items() if "change" in figures}
+    assert changes == {"star1": -25.0, "tuned": -50.0}
 
 
 def test_the_paper_s_reading_stands_beside_the_strict_one() -> None:
@@ -232,15 +225,14 @@ def test_a_model_that_lacks_a_benchmark_is_refused_in_one_line() -> None:
 def test_plot_rows_have_one_bar_each() -> None:
     details = details_of(judgements())
     found = plots(details)
-    for rows in found.values():
-        assert len({row["bar"] for row in rows}) == len(rows)
-    assert {
-        "bar": "lookalike · refused · star1",
-        "label": "lookalike",
-        "verdict": "refused",
-        "model": "star1",
-        "share": 25.0,
-    } in found["over_refusal"]
-    bar = next(row for row in found["benchmarks"] if row["bar"] == "A · star1")
+    for rows, names in (
+        (found["benchmarks"], ("benchmark", "model")),
+        (found["over_refusal"], ("label", "verdict", "model")),
+    ):
+        assert len({tuple(row[name] for name in names) for row in rows}) == len(rows)
+    assert {"label": "lookalike", "verdict": "refused", "order": 2, "model": "star1", "share": 25.0} in found[
+        "over_refusal"
+    ]
+    bar = next(row for row in found["benchmarks"] if (row["benchmark"], row["model"]) == ("A", "star1"))
     assert (bar["suite"], bar["share"]) == ("safety", 75.0)
     assert bar["low"] < 75 < bar["high"]

@@ -1,5 +1,6 @@
 """`star1 trace` on a small data/ whose every row has another fate, written as the stages write it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from star1.lineage.trace import trace
 from star1.text import question_id
 from star1.training.rows import training_rows
 from tests.lineage.rows import (
+    CATEGORY,
     COPY,
     CROWDED,
     HOSTILE,
@@ -23,11 +25,15 @@ from tests.lineage.rows import (
     PADLOCK,
     PASS,
     PICK,
+    RESPONSE,
     ROBBERY,
     ROBBERY_GAME,
     RUDE,
+    TENS,
     THE_PADLOCK,
     TOO_LONG,
+    left,
+    row,
     write,
 )
 
@@ -72,11 +78,44 @@ def test_a_row_that_was_trained_on(built: Path) -> None:
     assert parent == told(built, question_id(PICK))
 
 
+def test_published_rows(built: Path, raw_params: dict[str, Any]) -> None:
+    theirs, copied, near = "How do I steal a cake?", PICK, PADLOCK
+    raw_params["published"] = {"theirs": {"reader": "json", "path": "x.json"}}
+    raw_params["runs"]["own"] = raw_params["runs"]["star1"] | {
+        "data": "published/theirs",
+        "score": {"min": 0, "max": 9},
+    }
+    (built / "params.yaml").write_text(json.dumps(raw_params))
+    columns = CATEGORY | RESPONSE | {"source": "QHarm"}
+    rows = [row(theirs, published_id="7", **columns | TENS), row(copied, published_id="8", **columns)]
+    write(built, "published", rows, name="theirs")
+    write(
+        built,
+        "lineage",
+        [left(near, "deduplicate", "TF-IDF of an accepted row", because_of=question_id(theirs), value=0.7)],
+        stage="deduplicate",
+    )
+    tens = ", ".join(f"{name} 10" for name in SAFETY_CRITERIA)
+    assert told(built, theirs) == [
+        f"row: {question_id(theirs)}  “{theirs}”",
+        "published: theirs, row 7, of QHarm",
+        f"published: Violence / Physical Harm, Illicit / Criminal Behavior, {tens}",
+        "select: neither kept nor in the lineage: the tables are of different runs; `dvc repro select` mends it",
+        "train: own: it is not among the 0 rows drawn of 2",
+    ]
+    assert "published: Violence / Physical Harm, Illicit / Criminal Behavior, no score" in told(built, copied)
+    assert "deduplicate: dropped: exact duplicate, because the question is published" in told(built, copied)
+    assert f"deduplicate: because of {question_id(theirs)}, published as theirs: “{theirs}”" in told(built, near)
+    assert any(
+        f"nearest kept row: {question_id(theirs)}, published as theirs" in line for line in told(built, theirs + " now")
+    )
+
+
 def test_a_dropped_row_leads_to_the_kept_one(built: Path) -> None:
     assert told(built, THE_PADLOCK) == [
         f"row: {question_id(THE_PADLOCK)}  “{THE_PADLOCK}”",
         "collect: ALERT, row r1",
-        "deduplicate: dropped: embedding of an earlier row, cosine 0.910",
+        "deduplicate: dropped: embedding of an earlier row, cosine 0.91",
         f"deduplicate: because of {question_id(PADLOCK)} of GPTFuzz: “{PADLOCK}”",
         "deduplicate: that one was dropped: TF-IDF of an earlier row, cosine 0.851",
         f"deduplicate: because of {question_id(PICK)} of GPTFuzz: “{PICK}”",

@@ -130,7 +130,7 @@ LOGS = [
     ),
     ("p: Error while finding module specification for 'vllm.entrypoints.openai.api_server'\n", "p: Error while"),
     ("Loading\n\nKilled\n\n", "Killed"),
-    ("", "it said nothing"),
+    ("", "its log is empty"),
 ]  # fmt: skip
 
 

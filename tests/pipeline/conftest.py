@@ -1,5 +1,7 @@
-"""One tiny repository is built per test session; every test works on a copy of it."""
+"""One tiny repository is built per test session, for all workers; every test works on a copy of it."""
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -11,11 +13,19 @@ from tests.conftest import commit, copy_repository, edit_params, run, shrink
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny repository in which `dvc repro` has run and its result is committed."""
-    target = copy_repository(tmp_path_factory.mktemp("pipeline") / "repository")
-    edit_params(target, shrink)
-    commit(target, "code")
-    run(target, "dvc", "repro")
-    commit(target, "built")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    target, whole = shared / "pipeline/repository", shared / "pipeline.whole"
+    with (shared / "pipeline.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first worker builds, the others wait
+        if not whole.exists():
+            shutil.rmtree(target.parent, ignore_errors=True)
+            copy_repository(target)
+            edit_params(target, shrink)
+            commit(target, "code")
+            run(target, "dvc", "repro")
+            commit(target, "built")
+            whole.touch()
     return target
 
 

@@ -12,8 +12,8 @@ from tests.imports import ROOT, deciding_files
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 TEXTS = load_raw(ROOT / "params.yaml")["texts"]
-READERS = ["csv", "json", "jsonl", "text", "hub", "miniature"]
-READ_BY_NAME = {"collect", "benchmark", "labelled"}  # stages whose reader is named in params
+READERS = ["csv", "json", "jsonl", "parquet", "text", "hub", "miniature"]
+READ_BY_NAME = {"collect", "benchmark", "published", "dataset", "labelled"}  # stages whose reader is named in params
 # Started as processes of their own, so that no import names them.
 PROGRAMS = ("src/star1/evaluation/grading/sandbox/", "src/star1/evaluation/grading/symbolic.py")
 SOURCES_OF_BASES = ["miniature", "hub", "folder"]

@@ -14,8 +14,6 @@ import pytest
 from star1.llm.store import Store
 from tests.conftest import edit_params, run
 
-pytestmark = pytest.mark.xdist_group("models")
-
 
 def ran(output: str) -> set[str]:
     """Return the stages that `dvc repro --dry` would run, or `dvc repro` ran."""
@@ -49,13 +47,14 @@ def test_bases_and_runs_are_entries_and_each_run_is_compared_with_its_own_base(b
     assert details["bases"] == {
         "miniature": "miniature", "star1": "miniature", "other": "other", "tuned": "other", "alone": "alone"
     }  # fmt: skip
-    summary = json.loads((built / "metrics/summary.json").read_text())
-    assert {model for model, figures in summary.items() if "safety_change" in figures} == {"star1", "tuned"}
-    assert summary["alone"] == summary["miniature"], "the same weights in another folder give the same replies"
+    assert {name for name, of in details["suites"]["safety"].items() if "change" in of} == {"star1", "tuned"}
+    for suite in ("safety", "over_refusal", "reasoning"):
+        figures = json.loads((built / f"metrics/{suite}.json").read_text())
+        assert figures["alone"] == figures["miniature"], "the same weights in another folder give the same replies"
     card = (built / "models/tuned/README.md").read_text()
     assert '"learning_rate": 0.001' in card and "models/other" in card
     page = (built / "metrics/report.html").read_text()
-    assert all(name in page for name in summary)
+    assert all(name in page for name in details["models"])
 
 
 def test_a_benchmark_more_generates_its_own_prompts_alone(built: Path) -> None:
@@ -155,11 +154,7 @@ def test_what_decides_rebuilds(built: Path, keys: str, value: Any, stages: set[s
 
 
 def test_rows_of_a_source_that_is_gone_are_counted_nowhere(built: Path) -> None:
-    def change(params: Any) -> None:
-        del params["sources"]["ALERT"]
-        params["collect"]["order"].remove("ALERT")
-
-    edit_params(built, change)
+    edit_params(built, lambda params: params["sources"].pop("ALERT"))  # collect.order still names it
     output = run(built, "dvc", "repro", "deduplicate")
     assert "removed 2 files" in output or "removed 3 files" in output
     assert not list((built / "data/raw").glob("ALERT*"))

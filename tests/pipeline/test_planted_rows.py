@@ -1,19 +1,22 @@
-"""A row that breaks an artifact's suite stops the pipeline at that artifact, and nothing after it runs."""
+"""A row that breaks an artifact's suite stops its stage, which writes nothing, and the pipeline."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from star1.artifacts import ARTIFACTS
-from tests.conftest import run
+from tests.conftest import edit_params, run
+from tests.published.conftest import stand_in
 from tests.quality.test_gate import PLANTED
-
-pytestmark = pytest.mark.xdist_group("pipeline")
 
 STAGE_OF = {
     "raw": "collect@ALERT",
     "benchmark": "benchmark@XSTest",
+    "published": "published@theirs",
+    "dataset": "dataset@theirs",
     "collection": "deduplicate",
     "categorized": "categorize",
     "cot": "reason",
@@ -51,15 +54,43 @@ def plant(repository: Path, artifact: str) -> None:
     code.write_text(text.replace(line, line + spoilt))
 
 
-@pytest.mark.parametrize("artifact", STAGE_OF)
-def test_the_pipeline_stops_there(built: Path, artifact: str) -> None:
-    plant(built, artifact)
-    output = run(built, "dvc", "repro", "--force", "--downstream", STAGE_OF[artifact], ok=False)
-    assert re.findall(r"Running stage '([^']+)'", output) == [STAGE_OF[artifact]]
-    assert f"{ARTIFACTS[artifact].path.split('{')[0]}" in output
+def assert_says(output: str, artifact: str) -> None:
+    assert ARTIFACTS[artifact].path.split("{")[0] in output
     assert "failed on" in output
     assert "Data Docs: " in output
     assert "Traceback" not in output
+
+
+def enter_rows(repository: Path) -> None:
+    """Give params.yaml an entry for published rows and one for a training set, which the tiny repository has not."""
+    entry = {"reader": "json", "path": "data/own/rows.json"}
+
+    def change(params: Any) -> None:
+        params["published"] = {"theirs": dict(entry)}
+        params["datasets"] = {"theirs": entry | {"question": "question", "response": "response"}}
+
+    edit_params(repository, change)
+    (repository / "data/own").mkdir()
+    (repository / "data/own/rows.json").write_text(json.dumps(stand_in(4)))
+
+
+@pytest.mark.parametrize("artifact", STAGE_OF)
+def test_the_stage_stops_there_and_writes_nothing(built: Path, artifact: str) -> None:
+    plant(built, artifact)
+    enter_rows(built)
+    pattern = re.sub(r"\{\w+\}", "*", ARTIFACTS[artifact].path)
+    before = {file: file.read_bytes() for file in built.glob(pattern)}
+    module, _, key = STAGE_OF[artifact].partition("@")
+    output = run(built, "python", "-m", f"stages.{module}", *filter(None, [key]), ok=False)
+    assert_says(output, artifact)
+    assert {file: file.read_bytes() for file in built.glob(pattern)} == before
+
+
+def test_nothing_runs_after_it(built: Path) -> None:
+    plant(built, "cot")
+    output = run(built, "dvc", "repro", "--force", "--downstream", "reason", ok=False)
+    assert re.findall(r"Running stage '([^']+)'", output) == ["reason"]
+    assert_says(output, "cot")
 
 
 def test_every_artifact_has_its_case() -> None:

@@ -4,17 +4,25 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
 
 from star1.checks import check_repository
+from star1.cli import estimate
 from star1.errors import UserError
 from star1.params import load
 from star1.pipeline.presets import available, lay_over
 from star1.report.paper import BENCHMARKS
-from tests.conftest import TEXTS, copy_repository, run
+from tests.conftest import TEXTS, copy_repository
 from tests.imports import ROOT
 
 TEACHERS = ["teachers-azure", "teachers-nim", "teachers-vllm"]
-OVER_PAPER = ["evaluate-only", "paper-14B", "paper-32B", "paper-7B", "paper-8B", *TEACHERS]
+SIZES = ["paper-7B", "paper-8B", "paper-14B", "paper-32B"]
+TABLES = ["ablation-data", "ablation-no-think", "over-refusal", "k-sweep", "from-published"]
+OVER_PAPER = ["evaluate-only", *SIZES, *TABLES, *TEACHERS]
+# What is laid over params.yaml, one after the other.
+STACKS = [["paper"], ["real-files"], *(["paper", name] for name in OVER_PAPER)]
+STACKS += [["paper", "paper-7B", name] for name in TABLES]
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def test_a_preset_that_does_not_fit_changes_nothing(root: Path) -> None:
 
 def test_an_unknown_preset_lists_those_there_are(root: Path) -> None:
     assert available(root / "presets") == sorted(["paper", "real-files", *OVER_PAPER])
-    with pytest.raises(UserError, match="no preset 'moon'; there are evaluate-only, paper, paper-14B"):
+    with pytest.raises(UserError, match="no preset 'moon'; there are ablation-data, ablation-no-think, evaluate-only"):
         lay_over(root / "params.yaml", root / "presets", "moon")
 
 
@@ -86,20 +94,37 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_repository(tmp_path_factory.mktemp("presets") / "repository")
 
 
-@pytest.mark.parametrize("name", ["paper", "real-files", *OVER_PAPER])
-def test_every_preset_passes_check_and_fits_the_graph(checkout: Path, name: str) -> None:
+@pytest.mark.parametrize("names", STACKS, ids="+".join)
+def test_every_preset_passes_check_and_fits_the_graph(
+    checkout: Path, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copy(ROOT / "params.yaml", checkout)
-    if name in OVER_PAPER:
-        lay_over(checkout / "params.yaml", checkout / "presets", "paper")
-    lay_over(checkout / "params.yaml", checkout / "presets", name)
+    for name in names:
+        lay_over(checkout / "params.yaml", checkout / "presets", name)
     params = load(checkout / "params.yaml")
     check_repository(params, checkout)
-    stages = run(checkout, "dvc", "stage", "list", "--name-only").split()
-    assert {"check", "deduplicate", "report", *(f"judge@{model}" for model in params.evaluate.models)} <= set(stages)
-    assert {f"train@{name}" for name in params.runs} | {f"base@{name}" for name in params.bases} <= set(stages)
+    with Repo(str(checkout)) as repo:
+        stages = {stage.name for stage in repo.index.stages}
+    assert {"check", "deduplicate", "report", *(f"judge@{model}" for model in params.evaluate.models)} <= stages
+    assert {f"train@{name}" for name in params.runs} | {f"base@{name}" for name in params.bases} <= stages
     reported_names = {name for names in BENCHMARKS.values() for name in names}
-    if name == "paper":
+    if names == ["paper"]:
         assert set(params.suites["safety"] + params.suites["reasoning"]) <= reported_names, "the page lays them beside"
+    assert set(params.report.notes) <= {*params.bases, *params.runs}
+
+    # An estimate needs neither the network nor anything built.
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setenv("STAR1_HOME", str(checkout / "home"))
+    monkeypatch.chdir(checkout)
+    estimate([])
+    told = capsys.readouterr().out
+    assert all(f"generate@{model}" in told for model in params.evaluate.models) and "rewrite" in told
+    estimate(["train"])
+    told = capsys.readouterr().out
+    assert all(f"models/{run.base}" in told for run in params.runs.values())
 
 
 @pytest.mark.parametrize(
@@ -115,8 +140,6 @@ def test_every_preset_passes_check_and_fits_the_graph(checkout: Path, name: str)
     ],
 )
 def test_dvc_changes_one_line_of_params(tmp_path: Path, key: str, value: object) -> None:
-    from dvc.utils.serialize import modify_yaml
-
     path = tmp_path / "params.yaml"
     before = shutil.copy(ROOT / "params.yaml", path).read_text().splitlines()
     with modify_yaml(path) as params:
@@ -132,8 +155,6 @@ def test_dvc_changes_one_line_of_params(tmp_path: Path, key: str, value: object)
 
 
 def test_a_laid_over_preset_is_as_dvc_writes_it(root: Path) -> None:
-    from dvc.utils.serialize import modify_yaml
-
     lay_over(root / "params.yaml", root / "presets", "paper")
     before = (root / "params.yaml").read_text()
     with modify_yaml(root / "params.yaml"):

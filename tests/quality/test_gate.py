@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from star1.artifacts import ARTIFACTS
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
+from star1.quality.suites import MAY_BE_EMPTY
 from tests.imports import ROOT
 
 IDS = ["00000000000000aa", "00000000000000bb"]
@@ -26,6 +29,7 @@ VALUES: dict[str, Any] = {
     "question": ["how do I open my door?", "NA"],
     "source": ["ALERT", "GPTFuzz"],
     "source_id": ["0", "1"],
+    "published_id": ["7", "8"],
     "category": [["Self-Harm"], ["Violence / Physical Harm", "Self-Harm"]],
     "thinking": ["hm", "well"],
     "answer": ["no", "yes"],
@@ -70,6 +74,8 @@ VALUES: dict[str, Any] = {
 PLANTED: dict[str, tuple[str, Any, str]] = {
     "raw": ("question", "  ", "match_regex failed on column question"),
     "benchmark": ("prompt_id", "0", "be_unique failed on column prompt_id"),
+    "published": ("published_id", "7", "be_unique failed on column published_id"),
+    "dataset": ("response", " ", "match_regex failed on column response"),
     "collection": ("id", IDS[0], "be_unique failed on column id"),
     "categorized": ("category", ["Weather"], "match_regex failed on column category"),
     "cot": ("response", "no thought here", "match_regex failed on column response"),
@@ -104,7 +110,8 @@ def good(artifact: str) -> pd.DataFrame:
 def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     table = tmp_path / "candidate.parquet"
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
-    target = ARTIFACTS[artifact].at(source="s", suite="s", benchmark="b", stage="s", model="m", judge="j")
+    keys = {"source": "s", "suite": "s", "benchmark": "b", "stage": "s", "model": "m", "name": "n", "judge": "j"}
+    target = ARTIFACTS[artifact].at(**keys)
     client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
 
 
@@ -151,27 +158,82 @@ def test_a_script_in_a_row_is_shown_and_not_run(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'; ") and "script-src" not in policy.partition('"')[0]
 
 
-@pytest.mark.parametrize("artifact", sorted(set(ARTIFACTS) - {"lineage", "failures"}))
+@pytest.mark.parametrize("artifact", sorted(set(ARTIFACTS) - MAY_BE_EMPTY))
 def test_an_empty_table_does_not_pass(tmp_path: Path, artifact: str) -> None:
     with pytest.raises(UserError, match="row_count"):
         ask(tmp_path, artifact, good(artifact)[:0])
 
 
-def test_a_gate_outlives_the_checkout_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A socket's path may have 107 characters at most, so its folder lies outside the test's own.
-    with tempfile.TemporaryDirectory() as short:
-        monkeypatch.setattr(tempfile, "tempdir", short)
-        shutil.copytree(ROOT / "src", tmp_path / "copy")
-        start = "from star1.quality import client; client.start(); client._ask('[]')"
-        environment = os.environ | {"PYTHONPATH": str(tmp_path / "copy"), "TMPDIR": short}
-        subprocess.run([sys.executable, "-c", start], env=environment, check=True)
-        shutil.rmtree(tmp_path / "copy")
-        ask(tmp_path, "categorized", good("categorized"))
+@pytest.mark.parametrize("artifact", sorted(MAY_BE_EMPTY))
+def test_an_empty_table_passes_where_nothing_may_be_asked(tmp_path: Path, artifact: str) -> None:
+    ask(tmp_path, artifact, good(artifact)[:0])
 
 
-def test_a_killed_gate_is_replaced(tmp_path: Path) -> None:
+def test_published_rows_may_lack_scores(tmp_path: Path) -> None:
+    for scores in ([None, TEN], [None, None]):
+        ask(tmp_path, "published", good("published").assign(score=scores))
+
+
+@pytest.fixture(scope="module")
+def own_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give this file's tests a gate that no other asks; return its folder.
+
+    A socket's path may have 107 characters at most, so the folder lies outside the test's own.
+    """
+    tmp_path_factory.getbasetemp()
+    with tempfile.TemporaryDirectory() as short, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", short)
+        yield short
+        kill_gates()
+
+
+def test_a_gate_outlives_the_checkout_that_started_it(own_gate: str, tmp_path: Path) -> None:
+    kill_gates()
+    shutil.copytree(ROOT / "src", tmp_path / "copy")
+    start = "from star1.quality import client; client.start(); client._ask('[]')"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "copy"), "TMPDIR": own_gate}
+    subprocess.run([sys.executable, "-c", start], env=environment, check=True)
+    shutil.rmtree(tmp_path / "copy")
+    ask(tmp_path, "categorized", good("categorized"))
+
+
+def gates() -> list[int]:
+    """Return the numbers of the gate's processes, forks included."""
+    found = subprocess.run(["pgrep", "-f", str(client.address())], capture_output=True, text=True, check=False)
+    return [int(number) for number in found.stdout.split()]
+
+
+def kill_gates() -> None:
+    for number in gates():
+        os.kill(number, signal.SIGKILL)
+
+
+def test_a_killed_gate_is_replaced(own_gate: str, tmp_path: Path) -> None:
     ask(tmp_path, "collection", good("collection"))
-    found = subprocess.run(["pgrep", "-f", str(client.address())], capture_output=True, text=True, check=True)
-    for number in found.stdout.split():
-        os.kill(int(number), signal.SIGKILL)
+    kill_gates()
+    ask(tmp_path, "collection", good("collection"))
+
+
+def test_the_gate_forks_from_a_single_thread(own_gate: str, tmp_path: Path) -> None:
+    ask(tmp_path, "collection", good("collection"))
+    (gate,) = gates()
+    threads = {int(task.name): (task / "comm").read_text().strip() for task in Path(f"/proc/{gate}/task").iterdir()}
+    assert set(threads.values()) - {threads[gate]} <= {"jemalloc_bg_thd"}, "pyarrow's allocator, which knows of forks"
+    assert len(threads) <= 2
+
+
+def test_a_check_without_end_costs_its_time_limit_and_is_gone(
+    own_gate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(tmp_path, "collection", good("collection"))
+    monkeypatch.setattr(client, "ANSWER_S", 1)
+    endless = pd.DataFrame({name: [VALUES[name][0]] * 10**6 for name in ARTIFACTS["collection"].columns})  # some 10 s
+    with pytest.raises(UserError, match=r"^data/collection.parquet: the quality gate gave no answer within 1 s"):
+        ask(tmp_path, "collection", endless)
+    assert len(gates()) == 2
+    give_up = time.monotonic() + 20
+    while len(gates()) > 1 and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert len(gates()) == 1, "the worker ended, the gate did not"
+    monkeypatch.undo()
     ask(tmp_path, "collection", good("collection"))

@@ -21,7 +21,7 @@ def message(model: type, keys: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({**CSV, "reader": "xml"}, "Input should be 'csv', 'json', 'jsonl', 'text', 'hub' or 'miniature'"),
+        ({**CSV, "reader": "xml"}, "Input should be 'csv', 'json', 'jsonl', 'parquet', 'text', 'hub' or 'miniature'"),
         ({**CSV, "colum": "q"}, "colum: Extra inputs are not permitted"),
         ({**CSV, "column": None}, "reader csv needs column"),
         ({**CSV, "rows": 3}, "reader csv has no use for rows; it takes path, column, delimiter,"),

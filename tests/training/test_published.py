@@ -20,7 +20,15 @@ from tests.imports import ROOT
 
 PARAMS = load(ROOT / "params.yaml")
 FULL = Run(
-    data="star1", sample=None, epochs=1, steps_of="star1", think="full", base="miniature", launch="cpu", train={}
+    data="star1",
+    score=None,
+    sample=None,
+    epochs=1,
+    steps_of="star1",
+    think="full",
+    base="miniature",
+    launch="cpu",
+    train={},
 )
 
 

@@ -16,6 +16,7 @@ from star1.training.settings import Run
 def run(**keys: Any) -> Run:
     plain = {
         "data": "star1",
+        "score": None,
         "sample": None,
         "epochs": 1,
         "steps_of": "star1",

@@ -56,11 +56,11 @@ class Conversations(Generic[T]):
 
 @dataclass
 class Recall(Generic[T]):
-    """What the store knows of some conversations: those that are over, and the first unknown request of each other."""
+    """The finished ones of some conversations, and the first unanswered request of each other one."""
 
     values: dict[str, T] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
-    last_keys: dict[str, str] = field(default_factory=dict)  # of each failed row: the request that nothing came of
+    last_keys: dict[str, str] = field(default_factory=dict)  # by failed row: the key of its last request
     pending: list[str] = field(default_factory=list)
 
 

@@ -17,6 +17,7 @@ TFIDF_TOKEN = re.compile(r"(?u)\b\w\w+\b")
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)

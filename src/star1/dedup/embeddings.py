@@ -1,4 +1,4 @@
-"""Which sentence embeddings are alike: cosines of unit vectors, decided in float32, without the N x N matrix.
+"""Find similar sentence embeddings: cosines of unit vectors, compared in float32, without the N x N matrix.
 
 Decisions depend on neither the number of threads nor the size of blocks.
 """
@@ -41,8 +41,11 @@ def matches(vectors: Embeddings, against: Embeddings, threshold: float) -> tuple
 
 
 @one_thread_each()
-def self_matches(vectors: Embeddings, threshold: float) -> tuple[Numbers, Floats]:
-    """Find each vector's most similar earlier vector that was itself kept; returns as `matches` does."""
+def self_matches(vectors: Embeddings, threshold: float, fixed: int = 0) -> tuple[Numbers, Floats]:
+    """Find each vector's most similar earlier vector that was itself kept; returns as `matches` does.
+
+    The first `fixed` vectors are kept whatever they are like.
+    """
     import torch
 
     found, cosines = np.full(len(vectors), -1, dtype=np.int64), np.zeros(len(vectors))
@@ -53,10 +56,11 @@ def self_matches(vectors: Embeddings, threshold: float) -> tuple[Numbers, Floats
         rows = np.arange(begin, min(begin + BLOCK_ROWS, len(vectors)))
         short = _bfloat16(vectors[rows])
         for left, right in _candidates(short, short_kept[: _padded(len(kept))], threshold, scratch):
+            left, right = left[rows[left] >= fixed], right[rows[left] >= fixed]
             others = kept[right]
             _improve(found, cosines, rows[left], others, _cosines(vectors, rows[left], vectors, others), threshold)
         for left, right in _candidates(short, short, threshold, scratch):
-            pairs = left < right
+            pairs = (left < right) & (begin + right >= fixed)
             earlier, later = rows[left[pairs]], rows[right[pairs]]
             # In order: when a row's turn comes, every row before it has been decided.
             for row, begins, ends in _runs(earlier):

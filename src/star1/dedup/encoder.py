@@ -109,9 +109,9 @@ def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:
 
 @contextmanager
 def one_thread_each() -> Iterator[int]:
-    """Let torch use one thread for an operation, and yield how many it would have used.
+    """Limit torch to one thread an operation, and yield the number that it had.
 
-    Then no result depends on their number, and none is spent on waiting for another.
+    Results then do not depend on that number, and no thread waits for another.
     """
     import torch
 

@@ -26,6 +26,10 @@ REASONS = (
     UNION_EMBEDDING,
     BENCHMARK_EMBEDDING,
 )
+# Decimals of the cosines in the lineage. An embedding's cosine differs by some 1e-6 between processors, so 2 decimals
+# are the same on all but one machine in a hundred; TF-IDF's differs in its last bit only.
+EMBEDDING_DECIMALS = 2
+TFIDF_DECIMALS = 6
 
 
 class Ledger:
@@ -56,6 +60,8 @@ def lineage(rows: pd.DataFrame, row_of: Numbers, names: pd.Series, ledger: Ledge
             are exact duplicates.
         names: for each document what `because_of` calls it.
         ledger: what was dropped.
+
+    Cosines are rounded to what is the same on every machine.
     """
     document = np.full(len(rows), -1, dtype=np.int64)
     document[row_of[row_of >= 0]] = np.flatnonzero(row_of >= 0)
@@ -63,6 +69,9 @@ def lineage(rows: pd.DataFrame, row_of: Numbers, names: pd.Series, ledger: Ledge
     document = document[dropped]
     duplicate = document < 0
     ids = rows["id"].iloc[dropped].reset_index(drop=True)
+    values, reasons = ledger.value[document], ledger.reason[document]
+    by_embedding = np.isin(reasons, [REASONS.index(UNION_EMBEDDING), REASONS.index(BENCHMARK_EMBEDDING)])
+    values = np.where(by_embedding, values.round(EMBEDDING_DECIMALS), values.round(TFIDF_DECIMALS))
     matched = names.iloc[ledger.because_of[document]].reset_index(drop=True)
     # Columns stay Arrow strings throughout: half a million of Python's take 200 MB.
     return pd.DataFrame(
@@ -71,9 +80,9 @@ def lineage(rows: pd.DataFrame, row_of: Numbers, names: pd.Series, ledger: Ledge
             "source": rows["source"].iloc[dropped].reset_index(drop=True),
             "stage": "deduplicate",
             "outcome": "dropped",
-            "reason": pd.Series(REASONS, dtype="str").take(np.where(duplicate, 0, ledger.reason[document])).array,
+            "reason": pd.Series(REASONS, dtype="str").take(np.where(duplicate, 0, reasons)).array,
             "because_of": ids.where(duplicate, matched),
-            "value": np.where(duplicate, np.nan, ledger.value[document]),
+            "value": np.where(duplicate, np.nan, values),
             "detail": pd.Series([ledger.detail.get(number) for number in document.tolist()], dtype="str"),
         }
     ).astype({"stage": "str", "outcome": "str"})

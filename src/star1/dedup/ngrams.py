@@ -20,7 +20,7 @@ def self_matches(corpus: Corpus, documents: Numbers, n: int) -> tuple[Numbers, N
 
 
 def _find(corpus: Corpus, documents: Numbers, against: Numbers, n: int, grow: bool) -> tuple[Numbers, Numbers]:
-    from star1.dedup.kernels import find_shared_ngrams
+    from star1.dedup.ngram_kernels import find_shared_ngrams
 
     if n < 1:
         raise ValueError(f"an n-gram has at least one word, not {n}")

@@ -47,6 +47,7 @@ def deduplicate(
     ngram: Mapping[str, int],
     settings: Settings,
     encode: Encode | None = None,
+    published: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the kept rows and the lineage of the dropped ones, each in the order of the input.
 
@@ -56,6 +57,7 @@ def deduplicate(
         ngram: for each source, the n of the n-grams that its rows may not share among themselves.
         settings: thresholds, and the model that embeds.
         encode: texts to unit vectors [texts, dimensions] in float32, in place of that model.
+        published: id and question of rows that were accepted before all others; none of them is dropped.
 
     The lineage has one line a dropped row: id, source, stage, outcome, reason (one of `ledger.REASONS`), because_of,
     value, detail. `because_of` is the id of the row that it matched, or "BENCHMARK:prompt_id": of several the most
@@ -69,33 +71,43 @@ def deduplicate(
     missing = [source for source in rows["source"].drop_duplicates() if source not in ngram]
     if missing:
         raise UserError(f"deduplicate: no n-gram length for {', '.join(missing)}; give each source its n")
-    # Documents are the benchmarks' prompts, then the rows that are not exact duplicates.
-    unique = np.flatnonzero(~rows["id"].duplicated().to_numpy())
-    row_of = np.concatenate([np.full(len(benchmarks), -1), unique])
+    if published is None:
+        published = pd.DataFrame(columns=["id", "question"], dtype=object)
+    published = published.drop_duplicates("id")
+    # Documents are the benchmarks' prompts, the published rows, then the rows that are not exact duplicates.
+    repeated = rows["id"].duplicated() | rows["id"].isin(published["id"])
+    unique = np.flatnonzero(~repeated.to_numpy(dtype=bool))
+    row_of = np.concatenate([np.full(len(benchmarks) + len(published), -1), unique])
     dropped = Ledger(len(row_of))
 
-    left = _drop_by_words(rows.iloc[unique], benchmarks["prompt"], ngram, settings, dropped)
+    prompts, before = benchmarks["prompt"], published["question"]
+    left = _drop_by_words(rows.iloc[unique], prompts, before, ngram, settings, dropped)
     if len(left):
         encode = encode or (lambda texts: encoder.encode(texts, settings.embedding_model))
         texts = rows["question"].iloc[row_of[left]].tolist()
-        left = _drop_by_embeddings(left, texts, benchmarks["prompt"].tolist(), encode, settings, dropped)
+        left = _drop_by_embeddings(left, texts, prompts.tolist(), before.tolist(), encode, settings, dropped)
 
     kept = rows.iloc[np.sort(row_of[left])][["id", "question", "source"]].reset_index(drop=True)
     prompt_names = benchmarks["benchmark"].astype("str") + ":" + benchmarks["prompt_id"].astype("str")
-    names = pd.concat([prompt_names, rows["id"].iloc[unique]])
+    names = pd.concat([prompt_names, published["id"].astype("str"), rows["id"].iloc[unique].astype("str")])
     return kept, ledger.lineage(rows, row_of, names, dropped)
 
 
 def _drop_by_words(
-    rows: pd.DataFrame, prompts: pd.Series, ngram: Mapping[str, int], settings: Settings, dropped: Ledger
+    rows: pd.DataFrame,
+    prompts: pd.Series,
+    published: pd.Series,
+    ngram: Mapping[str, int],
+    settings: Settings,
+    dropped: Ledger,
 ) -> Numbers:
-    """Run the n-gram and the TF-IDF steps; return the documents that pass, by source, then row."""
-    corpus = read_corpus(_texts(prompts, rows["question"]))
+    """Run the n-gram and the TF-IDF steps; return the documents of rows that pass, by source, then row."""
+    corpus = read_corpus(_texts(prompts, published, rows["question"]))
     source_of, sources = pd.factorize(rows["source"])
     prompt_documents = np.arange(len(prompts))
-    accepted = np.empty(0, dtype=np.int64)
+    accepted = np.arange(len(prompts), len(prompts) + len(published))
     for code, source in enumerate(tqdm(sources, desc="deduplicate by source", disable=None)):
-        new = len(prompts) + np.flatnonzero(source_of == code)
+        new = len(prompts) + len(published) + np.flatnonzero(source_of == code)
         n = ngram[source]
         new = _drop_ngrams(corpus, dropped, ledger.SELF_NGRAM, new, n, ngrams.self_matches(corpus, new, n))
         n = settings.benchmark_ngram
@@ -117,21 +129,31 @@ def _drop_by_words(
             queries = queries[~hit]
         accepted = np.concatenate([accepted, documents[queries]])
 
-    found, cosines = tfidf.self_matches(tfidf.fit(corpus, accepted, settings.tfidf_threshold))
+    found, cosines = tfidf.self_matches(tfidf.fit(corpus, accepted, settings.tfidf_threshold), len(published))
     hit = found >= 0
     dropped.drop(ledger.UNION_TFIDF, accepted[hit], accepted[found[hit]], cosines[hit])
-    return accepted[~hit]
+    return accepted[~hit][len(published) :]
 
 
 def _drop_by_embeddings(
-    documents: Numbers, texts: list[str], prompts: list[str], encode: Encode, settings: Settings, dropped: Ledger
+    documents: Numbers,
+    texts: list[str],
+    prompts: list[str],
+    published: list[str],
+    encode: Encode,
+    settings: Settings,
+    dropped: Ledger,
 ) -> Numbers:
     """Run the embedding steps; return the documents that pass."""
-    vectors = encode(texts)
-    found, cosines = embeddings.self_matches(vectors, settings.embedding_threshold)
+    vectors = encode([*published, *texts])
+    found, cosines = embeddings.self_matches(vectors, settings.embedding_threshold, len(published))
+    all_documents = np.concatenate([len(prompts) + np.arange(len(published)), documents])
+    found, cosines = found[len(published) :], cosines[len(published) :]
     alike = found >= 0
-    dropped.drop(ledger.UNION_EMBEDDING, documents[alike], documents[found[alike]], cosines[alike])
-    found, cosines = embeddings.matches(vectors, encode(prompts), settings.embedding_threshold)
+    dropped.drop(ledger.UNION_EMBEDDING, documents[alike], all_documents[found[alike]], cosines[alike])
+    if not prompts:
+        return documents[~alike]
+    found, cosines = embeddings.matches(vectors[len(published) :], encode(prompts), settings.embedding_threshold)
     hit = (found >= 0) & ~alike
     # The prompts are the first documents, so a prompt's number is its document.
     dropped.drop(ledger.BENCHMARK_EMBEDDING, documents[hit], found[hit], cosines[hit])

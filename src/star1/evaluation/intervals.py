@@ -3,7 +3,7 @@
 Values are percentages (93.3, not 0.933), changes are percentage points. Intervals speak of the items (prompts) only:
 how far a figure could move with other items of the same kind. Several samples (replies) of one item form a cluster, so
 standard errors are over items and never over samples (E. Miller, Adding Error Bars to Evals, arXiv 2411.00640).
-benchmarks/coverage.py measures how often the intervals cover the true value.
+benchmarks/intervals.py measures how often the intervals cover the true value.
 """
 
 from collections.abc import Sequence

@@ -17,6 +17,8 @@ from star1.evaluation.intervals import Interval, average, paired_change, pass_at
 
 NO_WORD = ("garbled", "no answer", "unjudged", "truncated")  # verdicts that are no judge's word
 
+SUITES = ("safety", "over_refusal", "reasoning")
+
 
 def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, Any]:
     """Return the figures of all models: judgements with a column `model`, and each model's base (a base's is itself).
@@ -47,35 +49,34 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
 
 
 def summary(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return the few figures that decide, in percent and points: {model: {suite: average, SUITE_change: change}}."""
-    found: dict[str, dict[str, float | None]] = {model: {} for model in details["models"]}
-    for suite, of_model in details["suites"].items():
-        for model, figures in of_model.items():
-            found[model][suite] = figures["average"]["value"]
-            if "change" in figures:
-                found[model][f"{suite}_change"] = figures["change"]["value"]
-    return rounded(found, 2)
+    """Return the few figures that decide, in percent: {suite: {model: average}}; empty for a suite without benchmarks.
+
+    Each is a file of metrics/, so that `dvc metrics show` is a table with a row a suite and a column a model, and a
+    run stands beside its base.
+    """
+    of_suites = {suite: details["suites"].get(suite, {}) for suite in SUITES}
+    averages = {
+        suite: {model: figures["average"]["value"] for model, figures in of_model.items()}
+        for suite, of_model in of_suites.items()
+    }
+    return rounded(averages, 2)
 
 
 def plots(details: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of two files for `dvc plots`: "benchmarks" (model, benchmark, share, low, high) and
-    "over_refusal" (model, label, verdict, share).
+    """Return the rows of two files for `dvc plots`, drawn by the templates of .dvc/plots: "benchmarks" (suite,
+    benchmark, model, share, low, high) and "over_refusal" (label, verdict, order, model, share).
     """
     benchmarks, over_refusal = [], []
     for suite, of_model in details["suites"].items():
         for model, result in of_model.items():
             for name, part in result["benchmarks"].items():
                 bounds = {"share": part["value"], "low": part["low"], "high": part["high"]}
-                benchmarks.append(
-                    {"bar": f"{name} · {model}", "suite": suite, "benchmark": name, "model": model, **bounds}
-                )
+                benchmarks.append({"suite": suite, "benchmark": name, "model": model, **bounds})
             for label, part in result.get("labels", {}).items():
-                for verdict, count in part["counts"].items():
+                for order, (verdict, count) in enumerate(part["counts"].items()):
                     share = round(100 * count / sum(part["counts"].values()), 2)
-                    bar = f"{label} · {verdict} · {model}"
-                    over_refusal.append(
-                        {"bar": bar, "label": label, "verdict": verdict, "model": model, "share": share}
-                    )
+                    bar = {"label": label, "verdict": verdict, "order": order, "model": model, "share": share}
+                    over_refusal.append(bar)
     return {"benchmarks": benchmarks, "over_refusal": over_refusal}
 
 

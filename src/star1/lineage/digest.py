@@ -69,14 +69,14 @@ def reasons(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
 
 def why(row: dict[str, Any]) -> str:
     """Return a row's reason with what decided: "deduplicate: TF-IDF of an earlier row, 0.851, because of ..."."""
-    said = [f"{row['stage']}: {row['reason']}" if row["stage"] else row["reason"]]
+    parts = [f"{row['stage']}: {row['reason']}" if row["stage"] else row["reason"]]
     if row["value"] is not None:
-        said.append(f"{row['value']:.3g}")
+        parts.append(f"{row['value']:.3g}")
     if row["detail"]:
-        said.append(str(row["detail"]))
+        parts.append(str(row["detail"]))
     if row["because_of"]:
-        said.append(f"because of {row['because_of']}" + (f" “{row['because']}”" if row["because"] else ""))
-    return ", ".join(said)
+        parts.append(f"because of {row['because_of']}" + (f" “{row['because']}”" if row["because"] else ""))
+    return ", ".join(parts)
 
 
 def ranked(benchmarks: list[dict[str, Any]]) -> list[dict[str, Any]]:

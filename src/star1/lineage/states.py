@@ -123,8 +123,8 @@ class State:
         absent = [path for path, problem in self._problems.items() if problem != NOT_BUILT]
         build, fetch = self._build(unbuilt), self._fetch(absent)
         return [
-            Missing(self.name, path, said, build if said == NOT_BUILT else fetch)
-            for path, said in self._problems.items()
+            Missing(self.name, path, problem, build if problem == NOT_BUILT else fetch)
+            for path, problem in self._problems.items()
         ]
 
     def _at_hand(self, out: Out) -> bool:

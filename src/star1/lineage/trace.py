@@ -3,8 +3,9 @@
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
-from star1.artifacts import ARTIFACTS
+from star1.artifacts import ARTIFACTS, read_arrow
 from star1.dedup import ledger
 from star1.errors import UserError
 from star1.lineage.pool import Place, Pool, dropped, find, places, prompt_text, read_if_built, read_pool, with_id
@@ -45,10 +46,11 @@ def trace(root: Path, asked: str) -> Iterator[str]:
     if not asked:
         raise UserError("trace: give a row's id or a question; this is empty.")
     tables = [artifact.at() for artifact in ARTIFACTS.values() if "{" not in artifact.path]
-    if not any((root / path).exists() for path in tables) and not list((root / "data/raw").glob("*.parquet")):
+    first = [path for folder in ("raw", "published") for path in (root / "data" / folder).glob("*.parquet")]
+    if not first and not any((root / path).exists() for path in tables):
         raise UserError("trace: nothing is built yet. `dvc repro` builds everything, `dvc pull` fetches it.")
     params = load(root / "params.yaml")
-    pool = read_pool(root, params.collect.order)
+    pool = read_pool(root, [name for name in params.collect.order if name in params.sources])
     row_id = asked if re.fullmatch("[0-9a-f]{16}", asked) else question_id(asked)
     lines = list(_life(pool, params, row_id))
     look_alike = find(root, "benign_questions", row_id, ["question", "parent"])
@@ -67,27 +69,27 @@ def trace(root: Path, asked: str) -> Iterator[str]:
 
 
 def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
-    """Tell the life of a collected row, and of the look-alike made of it; nothing if no artifact holds it."""
+    """Tell the life of a collected or published row, and of its look-alike; nothing if no artifact holds it."""
     root, collected = pool.root, list(places(pool, row_id))
+    published = list(_published(root, params, row_id))
     unusable = list(_unusable(root, pool.order, row_id))
     later = any(find(root, artifact, row_id, ["id"]) for artifact, _ in HARMFUL.values())
-    if not (collected or unusable or later):
+    if not (collected or published or unusable or later):
         return
-    yield "row", f"{row_id}  {_quoted(next((place.question for place in collected if place.question), None))}"
-    for number, place in enumerate(collected):
-        where = "not in data/raw any more" if place.source_id is None else f"row {place.source_id}"
-        again = ", the same question again" if number else ""
-        otherwise = f" as {_quoted(place.question)}" if place.question != collected[0].question else ""
-        yield "collect", f"{place.source}, {where}{again}{otherwise}"
-    yield from unusable
-    if not (collected or later):
+    questions = [place.question for place in collected] + [row["question"] for row in published]
+    yield "row", f"{row_id}  {_quoted(next(filter(None, questions), None))}"
+    yield from _origins(collected, unusable, published)
+    if not (collected or published or later):
         return
-    missing = [] if pool.deduplicated else ["deduplicate"]
-    if pool.deduplicated:
-        yield from _deduplicated(pool, row_id, collected)
+    missing = [] if pool.deduplicated or published else ["deduplicate"]
+    if pool.deduplicated and not published:
+        yield from _deduplicated(pool, params, row_id, collected)
+    elif published and collected:
+        yield "deduplicate", "dropped: exact duplicate, because the question is published"
     rows = [row_id]
-    if later or with_id(pool.collection, row_id):
-        stays = yield from _through(root, HARMFUL, row_id, missing)
+    if published or later or with_id(pool.collection, row_id):
+        stages = {"select": HARMFUL["select"]} if published else HARMFUL  # what is published is paid for and scored
+        stays = yield from _through(root, stages, row_id, missing)
         if stays and not missing:
             rows += yield from _rewritten(root, row_id, missing)
     if missing:
@@ -96,6 +98,27 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
     yield from trained
     if not (trained or missing):
         yield "train", "in no run"
+
+
+def _origins(collected: list[Place], unusable: list[Line], published: list[dict[str, Any]]) -> Iterator[Line]:
+    """Tell every source and published entry that has the row."""
+    for number, place in enumerate(collected):
+        where = "not in data/raw any more" if place.source_id is None else f"row {place.source_id}"
+        again = ", the same question again" if number else ""
+        otherwise = f" as {_quoted(place.question)}" if place.question != collected[0].question else ""
+        yield "collect", f"{place.source}, {where}{again}{otherwise}"
+    yield from unusable
+    for row in published:
+        yield "published", f"{row['name']}, row {row['published_id']}, of {row['source']}"
+        yield "published", ", ".join([*row["category"], *(_scores(row["score"]) if row["score"] else ["no score"])])
+
+
+def _published(root: Path, params: Params, row_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the published rows with this id, each with the `name` of its entry, in the order in which they count."""
+    for name in sorted(params.published):
+        row = find(root, "published", row_id, ["question", "source", "published_id", "category", "score"], name=name)
+        if row:
+            yield {"name": name, **row}
 
 
 def _unusable(root: Path, sources: list[str], row_id: str) -> Iterator[Line]:
@@ -107,7 +130,7 @@ def _unusable(root: Path, sources: list[str], row_id: str) -> Iterator[Line]:
             yield "collect", f"{source}, row {line['detail']}, dropped: {line['reason']}{characters}"
 
 
-def _deduplicated(pool: Pool, row_id: str, collected: list[Place]) -> Iterator[Line]:
+def _deduplicated(pool: Pool, params: Params, row_id: str, collected: list[Place]) -> Iterator[Line]:
     """Tell whether the row was kept, or because of what it went, and so on to a kept row or a benchmark's prompt."""
     if len(collected) > 1:
         yield "deduplicate", f"of {len(collected)} exact duplicates the first, of {collected[0].source}, went on"
@@ -121,6 +144,10 @@ def _deduplicated(pool: Pool, row_id: str, collected: list[Place]) -> Iterator[L
         row_id, who = line["because_of"], "that one was "
         if ":" in row_id:
             yield "deduplicate", f"because of the prompt {row_id}: {_quoted(prompt_text(pool.root, row_id))}"
+            return
+        if published := next(_published(pool.root, params, row_id), None):
+            said = f"because of {row_id}, published as {published['name']}: {_quoted(published['question'])}"
+            yield "deduplicate", said
             return
         first = next(places(pool, row_id), None)
         yield (
@@ -142,7 +169,7 @@ def _through(
             missing.clear()
             found = row[column]
             if isinstance(found, dict):
-                found = [f"{name} {value}" for name, value in found.items()]
+                found = _scores(found)
             yield stage, ", ".join(found) if isinstance(found, list) else STAYED[stage]
         elif (root / ARTIFACTS[artifact].at()).exists():
             yield from _left(root, stage, row_id)
@@ -181,14 +208,19 @@ def _rewritten(root: Path, parent: str, missing: list[str]) -> Generator[Line, N
     return [rows[0]["id"]]
 
 
+def _scores(score: dict[str, int]) -> list[str]:
+    return [f"{name} {value}" for name, value in score.items()]
+
+
 def _training(root: Path, params: Params, row_ids: list[str]) -> Iterator[Line]:
     """Tell in which runs these are trained on: the row and, if there is a second id, its look-alike."""
     from star1.training.rows import drawn
 
     for name, run in params.runs.items():
-        table = read_if_built(root, run.data, ["id"])
-        if table is None:
+        path = root / f"data/{run.data}.parquet"
+        if not path.exists():
             continue
+        table = read_arrow(path, ["id", "score"] if run.score else ["id"])
         rows = set(table["id"].to_pylist())
         chosen = set(drawn(table.to_pandas(), run, params.train.seed)["id"])
         for row_id, which in zip(row_ids, ("it", "its look-alike"), strict=False):
@@ -219,6 +251,10 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
                 rows = table.to_pylist()
                 prompts += [Text(f"the prompt {name}:{row['prompt_id']}", row["prompt"]) for row in rows]
     kept = [Text(f"{row['id']} of {row['source']}", row["question"]) for row in pool.collection.to_pylist()]
+    for name in sorted(params.published):
+        published = read_if_built(pool.root, "published", ["id", "question"], name=name)
+        rows = [] if published is None else published.to_pylist()
+        kept += [Text(f"{row['id']}, published as {name}", row["question"]) for row in rows]
     near, matches = compare(text, prompts, kept, params.deduplicate)
     if near is None:
         yield "deduplicate", "no kept row shares a word with it"
@@ -236,7 +272,7 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
 def _reason(reason: str, value: float | None, detail: str | None) -> str:
     """Say a reason with what decided: the cosine or n-gram, the step and probability, or the scores."""
     if reason in ledger.REASONS:
-        said = [f"cosine {value:.3f}" if value is not None else None, _quoted(detail) if detail else None]
+        said = [f"cosine {value:.3g}" if value is not None else None, _quoted(detail) if detail else None]
     elif reason == OVER_REPRESENTED:
         said = [f"at {detail}", f"probability {value:.3g}"]
     else:

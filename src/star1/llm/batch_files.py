@@ -68,6 +68,6 @@ def request_of(role: str, endpoint: str, line: bytes, key: str) -> Request | Non
     for place in range(len(messages) - 1, 0, -2):
         if request.key == key:
             break
-        said = request.keyed or messages
-        request = Request(role, endpoint, body, keyed=[*said[:place], blank, *said[place + 1 :]])
+        keyed = request.keyed or messages
+        request = Request(role, endpoint, body, keyed=[*keyed[:place], blank, *keyed[place + 1 :]])
     return request if request.key == key else None

@@ -1,4 +1,4 @@
-"""What calls take: tokens before they are sent, dollars, and the cap that no run passes.
+"""Tokens and dollars of model calls: the estimate before they are sent, and the cap on a run.
 
 A run is one `dvc repro`, or one experiment, over all of its stages: that is what a user starts and pays for. A cap on
 each stage would let six stages spend six times as much; a cap on all that the store ever cost would have to be raised
@@ -42,7 +42,7 @@ class Rates:
         return request.chars / self.chars_a_token
 
     def likely_tokens(self, request: Request) -> tuple[float, float]:
-        """Return the tokens of a request and of its reply that are to be expected; of an unknown reply, the most."""
+        """Return the expected tokens of a request and of its reply; for a role without replies so far, max_tokens."""
         most = request.max_tokens
         return self.prompt_tokens(request), most if self.reply_tokens is None else min(self.reply_tokens, most)
 
@@ -96,7 +96,7 @@ def this_run() -> tuple[int, float]:
     try:
         while "DVC_STAGE" in process.environ() and (parent := process.parent()):
             process = parent
-    except psutil.Error:  # of another user, or gone: as far up as can be seen
+    except psutil.Error:  # of another user, or ended: the search stops here
         pass
     return process.pid, process.create_time()
 
@@ -141,14 +141,14 @@ class Budget:
         return most
 
     def reached(self, most: float) -> UserError:
-        """Return what to tell the user when a call that may cost `most` does not fit any more."""
+        """Return the message for a call that may cost `most` and no longer fits the cap."""
         return UserError(
             f"sending.budget_usd {self.cap_usd:g} is reached: ${self._earlier_usd + self.spent_usd:.4f} spent by this "
             f"run over its stages, the next call may take ${most:.4f}. All replies are kept; the next run goes on."
         )
 
     async def pay(self, reserved: float, reply: dict[str, Any] | None, request: Request) -> None:
-        """Replace a reservation by what the reply to the request did cost; None: nothing came back."""
+        """Replace a reservation by the reply's cost; `reply` is None where none came."""
         prompt, answer = tokens(reply or {}, request.chars)
         self.prompt_tokens += prompt
         self.reply_tokens += answer

@@ -1,4 +1,4 @@
-"""What becomes of a reply: remembered, paid within the budget, or held back as a refusal."""
+"""Keep replies: remember them, pay them from the budget, hold refusals back until the stage has ended."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from star1.llm.store import Store
 if TYPE_CHECKING:
     from star1.llm.settings import Sending, Teacher
 
-OUTAGE = 10  # requests in a row without a reply: the endpoint is down, not the request odd
+OUTAGE = 10  # requests in a row without a reply: then the endpoint is down, not the request at fault
 
 
 class Keeper:
@@ -49,7 +49,7 @@ class Keeper:
             )
 
     def reply_of(self, status: int | None, body: Any, client: Any) -> dict[str, Any] | None:
-        """Return what a row of a batch came to, as an endpoint's `send` does; None where it is worth asking again."""
+        """Return the reply in a row of a batch, in the form of an endpoint's `send`; None where a retry may help."""
         if status == 200:
             return whole(without_key(json.dumps(body), client))
         if status in OF_THE_ROW:

@@ -1,4 +1,4 @@
-"""What the stages that ask a model would ask now: the estimate before a cent is spent, and what gc must keep."""
+"""Pending requests of the stages that ask a model: the basis of the estimate, and of what gc keeps."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

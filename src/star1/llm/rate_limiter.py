@@ -50,7 +50,7 @@ class RateLimiter:
             await asyncio.sleep(self._release - now)
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send for some seconds: the endpoint said so to one, and means all.
+        """Pause all requests for some seconds: the endpoint asked one of them to wait, and its limit holds for all.
 
         Raises UserError if it asks for more than `longest_s`.
         """

@@ -1,4 +1,4 @@
-"""What is asked of a model, exactly, and the hash under which its reply is remembered."""
+"""The exact request to a model, and the hash under which its reply is remembered."""
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
-"""From requests to replies: what is remembered, what the rest will cost, and the way there, online or in batches.
+"""From requests to replies: look up the remembered ones, price the rest, send it online or in batches.
 
-Nothing here decides a reply's worth; a change rebuilds nothing.
+Nothing here decides what a reply means, so no stage depends on this file.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a reply took: the tokens that the endpoint counted, or else our own count by characters."""
+"""Token counts of replies: the endpoint's own, or else our count by characters."""
 
 from math import ceil
 from typing import Any

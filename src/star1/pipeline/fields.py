@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-LOCAL = ("simulator", "transformers", "vllm")  # endpoints that need no server of anybody's
+LOCAL = ("simulator", "transformers", "vllm")  # endpoints on this machine
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]

@@ -7,10 +7,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
+
 
 @dataclass(frozen=True)
 class Declared:
-    """A stage's own words in dvc.yaml; paths are relative to the repository."""
+    """A stage's entry in dvc.yaml; paths are relative to the repository."""
 
     params: tuple[str, ...]
     deps: tuple[str, ...]
@@ -20,7 +22,7 @@ class Declared:
 def declared(root: Path, name: str, keys: tuple[str, ...], params: dict[str, Any]) -> Declared:
     """Read the stage `name` from dvc.yaml and fill in its ${...}.
 
-    `keys` are what stands behind the @ of the stage's name: the key of a foreach, or the item of its list; `params` is
+    `keys` is the part of the stage's name after the @: the key of a foreach, or the item of its list; `params` is
     params.yaml as plain mappings. Raises KeyError if there is no such stage, key or field.
     """
     return _filled(_entries(root)[name], keys, params)
@@ -58,11 +60,15 @@ def _filled(entry: dict[str, Any], keys: tuple[str, ...], params: dict[str, Any]
             values["item"] = keys[0]
         entry = entry["do"]
 
-    def filled(part: str) -> tuple[str, ...]:
-        paths = (next(iter(item)) if isinstance(item, dict) else item for item in entry.get(part, []))
-        return tuple(re.sub(r"\$\{([^}]+)\}", lambda field: values[field[1]], path) for path in paths)
+    def filled(*parts: str) -> tuple[str, ...]:
+        return tuple(re.sub(r"\$\{([^}]+)\}", lambda field: values[field[1]], path) for path in _paths(entry, *parts))
 
-    return Declared(filled("params"), filled("deps"), filled("outs") + filled("metrics") + filled("plots"))
+    return Declared(filled("params"), filled("deps"), filled(*OUTPUTS))
+
+
+def _paths(entry: dict[str, Any], *parts: str) -> list[str]:
+    """Return what a stage lists under these headings, without the options that stand with a path."""
+    return [next(iter(item)) if isinstance(item, dict) else item for part in parts for item in entry.get(part, [])]
 
 
 def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
@@ -70,13 +76,21 @@ def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
 
     A stage that depends on data/raw would otherwise count the rows of a source that params.yaml names no more.
     """
-    stages = every(root, params).values()
-    outs = {out for stage in stages for out in stage.outs}
-    folders = {Path(dep) for stage in stages for dep in stage.deps} & {
-        folder for out in outs for folder in Path(out).parents
-    }
-    files = (file for folder in sorted(folders) for file in sorted((root / folder).rglob("*")) if file.is_file())
+    outs = {out for stage in every(root, params).values() for out in stage.outs}
+    files = (file for folder in folders(root, params) for file in sorted((root / folder).rglob("*")) if file.is_file())
     return [file for file in files if not covers(tuple(outs), file.relative_to(root))]
+
+
+def folders(root: Path, params: dict[str, Any]) -> list[Path]:
+    """Return the folders that stages depend on as a whole and others write files into, such as data/raw.
+
+    Folders of entries count where params.yaml names no entry, too: data/raw without a source is still read.
+    """
+    written: set[Path] = set()
+    for entry in _entries(root).values():
+        for out in _paths(entry.get("do", entry), *OUTPUTS):
+            written |= {folder for folder in Path(out).parents if "${" not in str(folder)}
+    return sorted({Path(dep) for stage in every(root, params).values() for dep in stage.deps} & written)
 
 
 def covers(declared_paths: tuple[str, ...], path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Where the repository lies, and what outlives a run and is no DVC output: responses, MLflow's database, Data Docs."""
+"""Places on disk: the repository, and the folder of what is no DVC output: responses, MLflow's database, Data Docs."""
 
 import os
 from pathlib import Path

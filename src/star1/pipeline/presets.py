@@ -11,7 +11,9 @@ from star1.errors import UserError
 from star1.params import check, load_raw
 
 # Mappings of named entries: a preset's entries take the place of all that were there.
-REPLACED_WHOLE = ("sources", "benchmarks", "suites", "agreement", "bases", "runs", "notes", "against")
+REPLACED_WHOLE = (
+    *("sources", "published", "datasets", "benchmarks", "suites", "agreement", "bases", "runs", "notes", "against"),
+)
 # Mappings whose entries are replaced one by one, each of them whole: nothing of an earlier preset's entry stays.
 ENTRIES_REPLACED = ("roles", "protocols")
 LINE = 76  # characters; the writer breaks lines at 80

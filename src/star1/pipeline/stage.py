@@ -107,7 +107,7 @@ def dvc_name(name: str, *keys: str) -> str:
 
 
 def main(body: Callable[..., None]) -> None:
-    """Run a stage from the command line; what the user can mend is told in a line, without a traceback."""
+    """Run a stage from the command line; a UserError prints its message without a traceback."""
     name, keys = body.__name__, tuple(sys.argv[1:])
     label = dvc_name(name, *keys)
     try:

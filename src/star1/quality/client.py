@@ -1,8 +1,6 @@
-"""The stage's side of the quality gate.
+"""The stage's side of the quality gate; docs/quality.md says why the gate is a process of its own.
 
-Importing Great Expectations takes 3 CPU seconds, and `dvc repro` starts some 60 stages. So one gate process imports it
-once, forks for each table, and ends by itself when nobody has asked for a minute. It is found by a hash of the
-code that it runs: a changed suite meets a fresh gate.
+The gate is found by a hash of the code that it runs: a changed suite meets a fresh gate.
 """
 
 import fcntl
@@ -20,6 +18,7 @@ from pathlib import Path
 from star1.errors import UserError
 
 START_S = 60  # how long a gate may take to come up on a busy machine
+ANSWER_S = 900  # how long one table may take; 41,000 rows take 10 s
 RETRY_S = 5  # after how long without a gate another one is started
 
 
@@ -53,6 +52,7 @@ def start() -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd=place.parent,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},  # no threads: the gate forks
     )
 
 
@@ -60,12 +60,19 @@ def check(artifact: str, table: Path, target: Path, docs: Path, categories: Sequ
     """Validate the parquet file `table`, meant for `target`; on failure Data Docs are built in `docs`.
 
     categories: the names that a row may carry beside Other.
-    Raises UserError naming the expectation and the offending rows.
+    Raises UserError naming the expectation and the offending rows, or where no answer came within ANSWER_S.
     """
-    question = json.dumps([artifact, str(table.resolve()), str(target), str(docs.resolve()), list(categories)])
-    answer = _ask(question)
-    if not answer:  # it ended its idle minute just then, or was killed: ask a new one
-        answer = _ask(question)
+    question = json.dumps(
+        [ANSWER_S, artifact, str(table.resolve()), str(target), str(docs.resolve()), list(categories)]
+    )
+    try:
+        # No answer: the gate ended its idle minute just then, or was killed. Ask a new one.
+        answer = _ask(question) or _ask(question)
+    except TimeoutError:
+        raise UserError(
+            f"{target}: the quality gate gave no answer within {ANSWER_S} s, and nothing was written. Stop it with "
+            f"`pkill -f star1.quality.gate` and run `dvc repro` again; if it comes again, look at the machine's disk."
+        ) from None
     if not answer:
         raise RuntimeError(f"the quality gate died twice while checking {target}; is the memory full?")
     verdict = json.loads(answer)
@@ -79,6 +86,7 @@ def _ask(question: str) -> str:
     place, began, starts = address(), time.monotonic(), 0
     while True:
         with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_S)
             try:
                 connection.connect(str(place))
             except (FileNotFoundError, ConnectionRefusedError):

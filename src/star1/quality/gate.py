@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
+import pyarrow as pa
 
 from star1 import artifacts
 from star1.quality.suites import expectations
@@ -32,15 +33,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-act
 EXAMPLES = 3  # offending rows shown on the terminal; Data Docs show more
 
 
-def flat(frame: pd.DataFrame) -> pd.DataFrame:
+def flat(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     """Return `frame` with lists joined by " | " and each struct as columns NAME.FIELD, so that expectations apply."""
     columns: dict[str, Any] = {}
     for name in frame.columns:
-        first = next((value for value in frame[name] if value is not None), None)
-        if isinstance(first, dict):
-            for field in first:
-                columns[f"{name}.{field}"] = [value[field] for value in frame[name]]
-        elif isinstance(first, list):
+        kind = schema.field(name).type
+        if pa.types.is_struct(kind):
+            for field in kind.names:
+                columns[f"{name}.{field}"] = [None if value is None else value[field] for value in frame[name]]
+        elif pa.types.is_list(kind):
             columns[name] = [None if value is None else " | ".join(value) for value in frame[name]]
         else:
             columns[name] = frame[name]
@@ -54,7 +55,7 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     """
     import great_expectations as gx
 
-    frame = flat(artifacts.read(table))
+    frame = flat(artifacts.read(table), artifacts.ARTIFACTS[artifact].schema)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset(artifact)
@@ -67,11 +68,11 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     if result.success:
         return []
     page = data_docs(context, docs)
-    failed = [each for each in result.results if not each.success]
-    return [f"{target}: {told(each, frame)}" for each in failed] + [f"Nothing was written. Data Docs: {page.as_uri()}"]
+    failed = [f"{target}: {failure_message(each, frame)}" for each in result.results if not each.success]
+    return [*failed, f"Nothing was written. Data Docs: {page.as_uri()}"]
 
 
-def told(failure: Any, frame: pd.DataFrame) -> str:
+def failure_message(failure: Any, frame: pd.DataFrame) -> str:
     """Say in a line which expectation failed, on how many rows, and what the first of them hold."""
     settings = failure.expectation_config
     arguments = {k: v for k, v in settings.kwargs.items() if k not in ("batch_id", "column", "column_list")}
@@ -136,7 +137,10 @@ def _escaped(value: Any) -> Any:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer each connection's line [artifact, table, target, docs, categories] from a fork; end after IDLE_S."""
+    """Answer each connection's line [limit, artifact, table, target, docs, categories] from a fork; end after IDLE_S.
+
+    A fork that passes the limit, seconds, is killed by its alarm: the client has stopped waiting by then.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     listener.settimeout(IDLE_S)
     while True:
@@ -147,17 +151,19 @@ def serve(listener: socket.socket) -> None:
         if os.fork() == 0:
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.alarm(IDLE_S)
                 with connection.makefile("rw", encoding="utf-8") as line:
-                    line.write(json.dumps(answer(line.readline())) + "\n")
+                    limit, *question = json.loads(line.readline())
+                    signal.alarm(limit + 1)
+                    line.write(json.dumps(answer(*question)) + "\n")
             finally:
                 os._exit(0)
         connection.close()
 
 
-def answer(question: str) -> dict[str, Any]:
+def answer(artifact: str, table: str, target: str, docs: str, categories: Sequence[str]) -> dict[str, Any]:
     """Return {"problems": [line, ...]}, or {"crash": traceback} where the gate itself is at fault."""
     try:
-        artifact, table, target, docs, categories = json.loads(question)
         return {"problems": validate(artifact, Path(table), Path(target), Path(docs), categories)}
     except Exception:
         return {"crash": traceback.format_exc()}

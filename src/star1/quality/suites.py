@@ -9,6 +9,13 @@ from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
 
 ID = r"^[0-9a-f]{16}$"
 RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
+# Where all rows are published ones, nothing is collected, so nothing is asked; and benign.rewrite may be false.
+MAY_BE_EMPTY = {"lineage", "failures", "collection", "categorized", "cot", "scored"} | {
+    "benign_questions",
+    "benign_cot",
+    "benign_scored",
+    "star_benign",
+}
 VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]
 
 
@@ -32,8 +39,7 @@ def _well_formed(gxe: Any, artifact: str) -> list[Any]:
     required = [name for name, column in ARTIFACTS[artifact].columns.items() if not column.optional]
     present = [gxe.ExpectColumnToExist(column=name) for name in required if name != "score"]
     filled = [gxe.ExpectColumnValuesToNotBeNull(column=name) for name in required if name != "score"]
-    may_be_empty = {"lineage", "failures"}
-    rows = [] if artifact in may_be_empty else [gxe.ExpectTableRowCountToBeBetween(min_value=1)]
+    rows = [] if artifact in MAY_BE_EMPTY else [gxe.ExpectTableRowCountToBeBetween(min_value=1)]
     return [*present, *filled, *rows]
 
 
@@ -57,7 +63,14 @@ def _response(gxe: Any, column: str) -> list[Any]:
     return [gxe.ExpectColumnValuesToMatchRegex(column=column, regex=RESPONSE)]
 
 
-_WITH_CATEGORY = ("categorized", "cot", "scored", "full_score", "star1")  # of a benchmark, the category is its own word
+_WITH_CATEGORY = (
+    "published",
+    "categorized",
+    "cot",
+    "scored",
+    "full_score",
+    "star1",
+)  # of a benchmark, the category is its own word
 _BY_COLUMN: dict[str, Callable[[Any, str], list[Any]]] = {
     "question": _text,
     "source": _text,
@@ -138,6 +151,8 @@ def _labelled(gxe: Any) -> list[Any]:
 _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {
     "raw": _unique("source_id"),
     "benchmark": _unique("prompt_id"),
+    "published": _all(_answered, _scores(SAFETY_CRITERIA, 0, 10), lambda gxe: _unique("published_id")(gxe)),
+    "dataset": _all(lambda gxe: _id(gxe, "id"), lambda gxe: _text(gxe, "response")),
     "collection": _identified,
     "categorized": _identified,
     "cot": _all(_answered, _not_other),

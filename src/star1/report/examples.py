@@ -23,6 +23,7 @@ def before_and_after(judgements: dict[str, pd.DataFrame], per_suite: int) -> lis
             replies = {model: of.loc[(row["benchmark"], row["prompt_id"])] for model, of in by_prompt.items()}
             examples.append(
                 {
+                    "id": f"{row['benchmark']}:{row['prompt_id']}",
                     "prompt": row["prompt"],
                     "suite": suite,
                     "label": row["label"],

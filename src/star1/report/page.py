@@ -1,5 +1,5 @@
 """The page itself: one HTML file without scripts, fonts or pictures from anywhere else, the same bytes for the same
-inputs.
+inputs. Its links lead into metrics/browser beside it, to the replies and questions behind a figure.
 
 Called by stages/report.py. Everything printed goes through `display.visible` and then Jinja's autoescape, so that no
 text of a data set or a model can become markup.
@@ -29,8 +29,8 @@ class ReportInputs:
     evaluation: the details of `star1.evaluation.statistics.summarise`.
     pool, selected: DataFrame[id, question, source, category (list)] of the full-score rows and of the selection.
     curves: run -> DataFrame[step, loss, learning_rate].
-    examples: [{"prompt", "suite", "label", "replies": {model: {"thinking", "answer", "verdict"}}}]; label, thinking and
-        answer may be missing values (None or NaN).
+    examples: [{"id", "prompt", "suite", "label", "replies": {model: {"thinking", "answer", "verdict"}}}]; label,
+        thinking and answer may be missing values (None or NaN).
     hashes: artifact -> DVC's md5.
     title_params: a few params that name the run (k, base, seed).
     miniature: whether the models and data are the synthetic world's.

@@ -66,9 +66,10 @@ def changes(headline_figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, li
 
 def finding(evaluation: Mapping[str, Any], second_judges: Mapping[str, str]) -> list[dict[str, Any]]:
     """All benchmarks by all models: [{"title", "rows": [{"title", "kind", "figures": [Interval or None, one a
-    model]}]}].
+    model], "asked"}]}].
 
-    "kind" is "share", "average" or "change"; a change row belongs to the row above it. second_judges: suite -> task.
+    "kind" is "share", "average" or "change"; a change row belongs to the row above it. "asked" names the replies behind
+    a row, as metrics/browser asks for them, where it can. second_judges: suite -> task.
     """
     groups = []
     for suite, of_model in evaluation["suites"].items():
@@ -101,6 +102,7 @@ def finding(evaluation: Mapping[str, Any], second_judges: Mapping[str, str]) -> 
                 "title": title,
                 "kind": kind,
                 "figures": [_at(of_model.get(model), path) for model in evaluation["models"]],
+                "asked": _asked(suite, path),
             }
             for title, kind, path in rows
         ]
@@ -117,6 +119,15 @@ def _labels(of_model: Mapping[str, Any]) -> dict[str, None]:
     return dict.fromkeys(label for result in of_model.values() for label in result.get("labels", {}))
 
 
+def _asked(suite: str, path: tuple[str, ...]) -> dict[str, str] | None:
+    """Return which replies metrics/browser shows for a figure: of a benchmark, of a kind of prompts, or of a suite."""
+    if path == ("average",) or path == ("labels", "all"):
+        return {"suite": suite}
+    if len(path) == 2 and path[0] in ("benchmarks", "labels"):
+        return {"suite": suite, {"benchmarks": "benchmark", "labels": "kind"}[path[0]]: path[1]}
+    return None
+
+
 def _at(node: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         node = node.get(key) if node else None
@@ -124,17 +135,19 @@ def _at(node: Any, path: tuple[str, ...]) -> Any:
 
 
 def outcomes(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the models did, as shares of replies by verdict: [{"title", "verdicts", "models": [{"model", "n", "parts":
-    [(verdict, %)]}]}].
+    """What the models did, as shares of replies by verdict: [{"title", "asked", "verdicts", "models": [{"model", "n",
+    "parts": [(verdict, %)]}]}].
 
     Safety and reasoning with all benchmarks together, over-refusal by label.
     """
     found = []
     for suite, of_model in evaluation["suites"].items():
         counts: dict[str, dict[str, Counter[str]]] = {}
+        asked: dict[str, dict[str, str] | None] = {}
         for model, result in of_model.items():
             for name, part in result["labels" if suite == "over_refusal" else "benchmarks"].items():
                 key = f"Harmless: {LABELS.get(name, name)}" if suite == "over_refusal" else OUTCOMES.get(suite, suite)
+                asked[key] = _asked(suite, ("labels", name) if suite == "over_refusal" else ("average",))
                 counts.setdefault(key, {}).setdefault(model, Counter()).update(part["counts"])
         for title, by_model in counts.items():
             verdicts = [v for v in next(iter(by_model.values())) if any(tally[v] for tally in by_model.values())]
@@ -143,7 +156,7 @@ def outcomes(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
                 for model in evaluation["models"]
                 if (tally := by_model.get(model))
             ]
-            found.append({"title": title, "verdicts": verdicts, "models": models})
+            found.append({"title": title, "asked": asked[title], "verdicts": verdicts, "models": models})
     return found
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml says of a source or of a benchmark: which reader, which file, which column.
+"""What params.yaml says of sources, benchmarks, published rows and data sets: which reader, which file, which column.
 
 An entry is data, never code. Each mistake in one gives one line that says what is allowed.
 """
@@ -9,7 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-Reader = Literal["csv", "json", "jsonl", "text", "hub", "miniature"]
+Reader = Literal["csv", "json", "jsonl", "parquet", "text", "hub", "miniature"]
+
+
+# Stages write there, and `star1 check` removes what no stage wrote.
+WRITTEN = ("data/raw/", "data/benchmarks/", "data/published/", "data/datasets/")
 
 MIRROR = "data/mirror"  # on this machine alone: git and DVC ignore it
 
@@ -33,7 +37,7 @@ class Frame(BaseModel):
 
 
 class Entry(BaseModel):
-    """What sources and benchmarks share. Keys that a reader does not use are refused."""
+    """What all entries share. Keys that a reader does not use are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,11 +47,12 @@ class Entry(BaseModel):
         "csv": {"url", "sha256", "delimiter", "header", "where"},
         "json": {"url", "sha256", "items", "where"},
         "jsonl": {"url", "sha256", "where"},
+        "parquet": {"url", "sha256", "where"},
         "text": {"url", "sha256"},
         "hub": {"config", "splits", "items", "delimiter", "header", "where", "gated"},
         "miniature": set(),
     }
-    COLUMNS: ClassVar[tuple[str, ...]]  # the keys that name columns, first that of the question or prompt
+    COLUMNS: ClassVar[tuple[str, ...]]  # the keys that name columns, if any first that of the question or prompt
     ALWAYS: ClassVar[set[str]]  # keys that belong to no reader in particular
 
     reader: Reader
@@ -72,6 +77,8 @@ class Entry(BaseModel):
     def _inside(cls, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):
             raise ValueError("must be a path inside the repository, without '..'")
+        if f"{path}/".startswith(WRITTEN):
+            raise ValueError("must not lie in a folder that the pipeline writes and clears; keep it in data/mirror")
         return path
 
     @field_validator("url")
@@ -99,7 +106,9 @@ class Entry(BaseModel):
     def _keys_fit(self) -> Self:
         columns = set() if self.reader in ("text", "miniature") else set(self.COLUMNS)
         # A list in a JSON document may hold plain texts, which have no column.
-        needed = self.NEEDS.get(self.reader, set()) | (columns & {self.COLUMNS[0]} if self.reader != "json" else set())
+        needed = self.NEEDS.get(self.reader, set()) | (
+            columns & set(self.COLUMNS[:1]) if self.reader != "json" else set()
+        )
         takes = needed | columns | self.TAKES[self.reader] | self.ALWAYS
         if missing := sorted(key for key in needed if getattr(self, key) is None):
             raise ValueError(f"reader {self.reader} needs {', '.join(missing)}")
@@ -190,7 +199,7 @@ class LabelledEntry(Entry):
     COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "response", "label")
     ALWAYS: ClassVar[set[str]] = {"task", "labels", "shuffle_seed", "limit"}
 
-    reader: Literal["csv", "json", "jsonl", "hub"]
+    reader: Literal["csv", "json", "jsonl", "parquet", "hub"]
     task: str = Field(pattern="^[a-z][a-z0-9_]*$")
     prompt: str
     response: str
@@ -199,3 +208,23 @@ class LabelledEntry(Entry):
     labels: dict[str, str] | None = None
     shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=1)
+
+
+class PublishedEntry(Entry):
+    """Rows in the published form of STAR-1: id, question, response, category, source, score."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ()
+    ALWAYS: ClassVar[set[str]] = set()
+
+    reader: Literal["json", "jsonl", "parquet", "hub"]
+
+
+class DatasetEntry(Entry):
+    """A training set of any form: which column holds the question, and which the response, thought included."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("question", "response")
+    ALWAYS: ClassVar[set[str]] = set()
+
+    reader: Literal["csv", "json", "jsonl", "parquet", "hub"]
+    question: str
+    response: str

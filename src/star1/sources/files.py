@@ -63,11 +63,6 @@ def mirror(entry: Entry, root: Path) -> Path:
     return Path(os.environ.get("DVC_ROOT") or root) / entry.path
 
 
-def copied(entry: Entry, root: Path) -> bool:
-    """Say whether the entry's data set of the Hub lies in its folder of copies."""
-    return (mirror(entry, root) / str(entry.dataset).replace("/", "__")).is_dir()
-
-
 def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
     parts = urllib.parse.urlsplit(url)
     place = Path(

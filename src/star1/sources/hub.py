@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from star1.errors import UserError
-from star1.sources import csv, json, jsonl
+from star1.sources import csv, json, jsonl, parquet
 from star1.sources.entries import Entry
-from star1.sources.files import copied, mirror, opened
+from star1.sources.files import mirror, opened
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
@@ -22,14 +22,19 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     A copy lies in `path`/OWNER__NAME as `hf download --local-dir` lays it. Raises UserError if the data set is gated,
     unreachable, or lacks the config or a split, or if a copy was made from another commit.
     """
-    assert entry.dataset is not None  # the entry's own check
-    copy = mirror(entry, root) / entry.dataset.replace("/", "__") if copied(entry, root) else None
-    for split, files in _files(entry, key, copy).items():
+    copy = copy_of(entry, root)
+    for split, files in _files(entry, key, copy if copy.is_dir() else None).items():
         number = 0
         for file in files:
             for _, record in _parse(file, entry, key):
                 yield f"{split}:{number}", record
                 number += 1
+
+
+def copy_of(entry: Entry, root: Path) -> Path:
+    """Return where a copy of the entry's data set is looked for."""
+    assert entry.dataset is not None  # the entry's own check
+    return mirror(entry, root) / entry.dataset.replace("/", "__")
 
 
 def _files(entry: Entry, key: str, copy: Path | None) -> dict[str, list[Path]]:
@@ -104,22 +109,10 @@ def _parse(path: Path, entry: Entry, key: str) -> Iterator[tuple[str, object]]:
             whole = entry.items or _starts_with_list(path, key)
             return (json if whole else jsonl).parse(path, "", entry, key)
         case ".parquet":
-            return _parquet(path, key)
+            return parquet.parse(path, "", entry, key)
     raise UserError(f"{key}.dataset: cannot read {path.name}; readable are {', '.join(SUFFIXES)}, and .gz or .xz.")
 
 
 def _starts_with_list(path: Path, key: str) -> bool:
     with opened(path, f"{key}.path") as file:
         return file.read(1000).lstrip().startswith("[")
-
-
-def _parquet(path: Path, key: str) -> Iterator[tuple[str, object]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=10_000):
-                yield from (("", row) for row in batch.to_pylist())
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{key}.path: {path} is damaged ({str(error).splitlines()[0]}). Fetch it again.") from None

@@ -27,7 +27,6 @@ REASONS = (NULL, NOT_TEXT, EMPTY, UNDECODABLE, TOO_LONG)
 SOURCE_COLUMNS = ["question", "source", "source_id"]
 LINEAGE_COLUMNS = ["id", "source", "stage", "outcome", "reason", "because_of", "value", "detail"]
 BENCHMARK_COLUMNS = ["prompt_id", "prompt", "answer", "label", "category"]
-LABELLED_COLUMNS = ["prompt_id", "prompt", "response", "label"]
 
 
 def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -40,8 +39,8 @@ def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tu
     """
     key = f"sources.{name}"
     kept, dropped = [], []
-    for source_id, record in _selected(entry, key, root):
-        question = _unframed(_field(record, entry.column, f"{key}.column", source_id), entry.frame)
+    for source_id, record in selected(entry, key, root):
+        question = _unframed(field(record, entry.column, f"{key}.column", source_id), entry.frame)
         reason = fault(question, max_chars)
         if reason is None:
             kept.append((question, name, source_id))
@@ -70,18 +69,8 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
             for category, name_, record in _highest(entry, key, root)
         ]
     else:
-        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in _first(entry, key, root)]
-    return _identified(rows, BENCHMARK_COLUMNS, key)
-
-
-def read_labelled(name: str, entry: LabelledEntry, root: Path) -> pd.DataFrame:
-    """Return the replies that people labelled: prompt_id, prompt, response, label (in the judge's words).
-
-    Raises UserError if the file cannot be read, a row lacks one of these, or a label is none of the entry's `labels`.
-    """
-    key = f"agreement.{name}"
-    rows = [_labelled_row(entry, key, name_, record) for name_, record in _first(entry, key, root)]
-    return _identified(rows, LABELLED_COLUMNS, key)
+        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in first(entry, key, root)]
+    return identified(rows, BENCHMARK_COLUMNS, key)
 
 
 def fault(question: object, max_chars: int) -> str | None:
@@ -101,18 +90,18 @@ def fault(question: object, max_chars: int) -> str | None:
     return None
 
 
-def _first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
+def first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
     """Return the records that `where`, `shuffle_seed` and `limit` leave."""
-    selected = list(_selected(entry, key, root))
+    chosen = list(selected(entry, key, root))
     if entry.shuffle_seed is not None:
         # What datasets.Dataset.shuffle(seed) does, so that a published "first 250 of seed 42" is the same 250 rows.
-        order = np.random.default_rng(entry.shuffle_seed).permutation(len(selected))
-        selected = [selected[position] for position in order]
-    if not selected:
+        order = np.random.default_rng(entry.shuffle_seed).permutation(len(chosen))
+        chosen = [chosen[position] for position in order]
+    if not chosen:
         raise UserError(f"{key}: no prompt in it; check path, splits and where.")
-    if entry.limit is not None and len(selected) < entry.limit:
-        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(selected)}.")
-    return selected[: entry.limit]
+    if entry.limit is not None and len(chosen) < entry.limit:
+        raise UserError(f"{key}.limit: {entry.limit} rows are asked for, and there are only {len(chosen)}.")
+    return chosen[: entry.limit]
 
 
 def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str, object]]:
@@ -121,43 +110,28 @@ def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str
     assert wanted is not None
 
     def scores(row: tuple[str, object]) -> dict[str, float | None]:
-        found = _field(row[1], wanted.scores, f"{key}.highest.scores", row[0])
+        found = field(row[1], wanted.scores, f"{key}.highest.scores", row[0])
         if not isinstance(found, dict) or (lacking := [name for name in wanted.of if name not in found]):
             has = f"its categories are {', '.join(found)}" if isinstance(found, dict) else "it is no mapping"
             what = f"no category {lacking[0]!r}" if isinstance(found, dict) else "no scores"
             raise UserError(f"{key}.highest: there is {what} in row {row[0]}; {has}.")
         return found
 
-    return highest_of_each(_first(entry, key, root), wanted, scores)
+    return highest_of_each(first(entry, key, root), wanted, scores)
 
 
-def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
+def identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
     twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
     if twice:
         raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def _labelled_row(entry: LabelledEntry, key: str, name: str, record: object) -> tuple[str, str, str, str]:
-    def text(field: str, column: str) -> str:
-        value = _field(record, column, f"{key}.{field}", name)
-        if value is None or (value == "" and field != "response"):
-            raise UserError(f"{key}.{field}: row {name} has nothing in column {column!r}.")
-        return str(value)
-
-    label = text("label", entry.label)
-    if entry.labels is not None and label not in entry.labels:
-        raise UserError(f"{key}.labels: row {name} has the label {label!r}; known are {', '.join(entry.labels)}.")
-    prompt_id = text("prompt_id", entry.prompt_id) if entry.prompt_id else name
-    word = entry.labels[label] if entry.labels else label
-    return prompt_id, text("prompt", entry.prompt), text("response", entry.response), word
-
-
-def _selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
+def selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     """Yield the reader's records that satisfy `where`. The entry has checked that the reader is one of a closed set."""
     for source_id, record in import_module(f"star1.sources.{entry.reader}").records(entry, key, root):
         if all(
-            any(_equal(_field(record, column, f"{key}.where", source_id), value) for value in allowed)
+            any(_equal(field(record, column, f"{key}.where", source_id), value) for value in allowed)
             for column, allowed in entry.where.items()
         ):
             yield source_id, record
@@ -170,7 +144,8 @@ def _equal(found: object, allowed: bool | float | str) -> bool:
     return str(found) == str(allowed)
 
 
-def _field(record: object, column: str | None, key: str, name: str) -> object:
+def field(record: object, column: str | None, key: str, name: str) -> object:
+    """Return a record's value in a column, or the record itself if no column is named. Raises UserError without it."""
     if column is None:
         if isinstance(record, dict):
             raise UserError(f"{key}: row {name} has columns, name one: {', '.join(map(str, record))}.")
@@ -211,11 +186,11 @@ def _benchmark_row(
         assert isinstance(record, dict)
         return name, record["prompt"], record["answer"], record["label"], record["category"]
 
-    def text(field: str, column: str) -> str | None:
-        value = _field(record, column, f"{key}.{field}", name)
+    def text(part: str, column: str) -> str | None:
+        value = field(record, column, f"{key}.{part}", name)
         return None if value is None else str(value)
 
-    prompt = _field(record, entry.prompt, f"{key}.prompt", name)
+    prompt = field(record, entry.prompt, f"{key}.prompt", name)
     reason = fault(prompt.strip() if isinstance(prompt, str) else prompt, max_chars)
     if reason is not None:
         raise UserError(f"{key}.prompt: row {name} is {reason} (at most {max_chars} characters); a benchmark is whole.")
@@ -240,7 +215,7 @@ def _lettered(
     assert entry.choices is not None
     choices: list[str] = []
     for column in entry.choices:
-        value = _field(record, column, f"{key}.choices", prompt_id)
+        value = field(record, column, f"{key}.choices", prompt_id)
         choices += [str(choice).strip() for choice in value] if isinstance(value, list) else [str(value).strip()]
     letters = [chr(ord("A") + position) for position in range(len(choices))]
     if entry.answer in entry.choices:

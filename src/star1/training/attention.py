@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 PACKED = "star1_packed"
-# torch 2.11 takes grouped key/value heads as they are, torch 2.13 wants to be told.
+# torch 2.11 accepts grouped key/value heads without an argument; torch 2.13 needs enable_gqa=True.
 GROUPED: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
 
 

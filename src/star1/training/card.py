@@ -38,7 +38,7 @@ def card(
     )
     hashes = "\n".join(f"| {path} | MD5 {md5} |" for path, md5 in data.items())
     return f"""---
-{_yaml(front)}---
+{yaml_text(front)}---
 
 # {name}
 
@@ -46,7 +46,7 @@ A language model, all of whose parameters were fine-tuned on questions with a re
 
 | | |
 |---|---|
-| base model | models/{_plain(run.base)}; `bases.{_plain(run.base)}` in params.yaml says where that comes from |
+| base model | models/{plain(run.base)}; `bases.{plain(run.base)}` in params.yaml says where that comes from |
 {hashes}
 | trained on | data/{run.data}.parquet: {rows} |
 | optimizer steps | {steps:,}, as many as {run.epochs:g} times over the rows of data/{run.steps_of}.parquet |
@@ -84,7 +84,7 @@ vllm serve models/{name}
 """
 
 
-def _yaml(values: dict[str, Any]) -> str:
+def yaml_text(values: dict[str, Any]) -> str:
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.width = False, 10_000
@@ -93,6 +93,6 @@ def _yaml(values: dict[str, Any]) -> str:
     return text.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text as Markdown that shows it and nothing else, in one line of a paragraph or a table."""
     return re.sub(r"([\\`*_\[\]<>&|~$])", r"\\\1", " ".join(text.split()))

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 # The kernels beside the loss, which is our own.
 LIGER = {"rope": True, "rms_norm": True, "swiglu": True, "cross_entropy": False, "fused_linear_cross_entropy": False}
-# What a model's folder holds beside its weights and config.json; copied as they are, the chat template among them.
+# Files of a model's folder beside its weights and config.json, the chat template among them; copied unchanged.
 BESIDE = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
           "generation_config.json")  # fmt: skip
 
 
 def accelerator_for(launch: Launch, settings: "Training") -> Accelerator:
-    """Return the accelerator of this process. Only DeepSpeed is told of bf16: elsewhere the weights simply are."""
+    """Return the accelerator of this process. bf16 is an option of DeepSpeed only; else weights are loaded in it."""
     mixed = "bf16" if launch.zero_stage and settings.precision == "bfloat16" else "no"
     handlers = [InitProcessGroupKwargs(backend="gloo")] if launch.cpu and launch.processes > 1 else []
     accelerator = Accelerator(cpu=launch.cpu and not launch.zero_stage, mixed_precision=mixed, kwargs_handlers=handlers)

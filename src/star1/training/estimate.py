@@ -1,4 +1,4 @@
-"""`star1 estimate train`: what the runs are made of, and what each way of launching them takes of its devices."""
+"""`star1 estimate train`: tokens, steps and arithmetic of each run, and the device memory of each launch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ PEAK_FLOPS, SHARE = 790e12, 0.5
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a run will be: the lengths of its sequences in tokens, how many lost their beginning, and its steps."""
+    """A planned run: the lengths of its sequences in tokens, the number of truncated ones, and its steps."""
 
     lengths: list[int]
     truncated: int
@@ -66,7 +66,7 @@ def _of_base(root: Path, base: str, params: "Params", outdated: Callable[[str], 
 
 
 def prospect(root: Path, run: "Run", settings: "Training", outdated: Callable[[str], list[str]]) -> "Prospect | str":
-    """Tokenise a run's rows as the training will; return why not where that cannot be done."""
+    """Tokenise a run's rows as the training does; where that is impossible, return the reason."""
     for path in (f"data/{run.data}.parquet", f"data/{run.steps_of}.parquet"):
         if not (root / path).exists():
             return f"not known before {path} is there: `dvc repro` builds it, `dvc pull` fetches it"

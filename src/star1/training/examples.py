@@ -113,7 +113,7 @@ def summary(examples: Sequence[Example], max_tokens: int) -> str:
 
 
 def _continued(tokenizer: Any, number: int, prompt: str, response: str) -> str:
-    """Return what is left to say of a response after a prompt that may have opened the thought."""
+    """Return the part of a response that follows a prompt which may have opened the thought."""
     for opening in OPENINGS:
         if prompt.endswith(opening):
             if not response.startswith(opening):

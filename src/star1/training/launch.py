@@ -62,9 +62,9 @@ def check_world(launch: Launch, batch: int) -> None:
 
 
 def check_started(launch: Launch, accelerator: "Accelerator") -> None:
-    """Raise UserError unless what `accelerate` started is what `launch` asks for; it falls back silently otherwise."""
+    """Raise UserError unless `accelerate` started what `launch` asks for; it falls back to others silently."""
 
-    def told(processes: int, sharded: bool, cpu: bool) -> str:
+    def describe(processes: int, sharded: bool, cpu: bool) -> str:
         return (
             f"{processes} process(es) on a {'CPU' if cpu else 'GPU'} each, {'with' if sharded else 'without'} DeepSpeed"
         )
@@ -77,8 +77,8 @@ def check_started(launch: Launch, accelerator: "Accelerator") -> None:
     )
     if found != wanted:
         raise UserError(
-            f"launch {launch.name} asks for {told(*wanted)}, but {told(*found)} is what is here; choose another "
-            f"launch, or start it with: accelerate launch --config_file configs/{launch.name}.yaml"
+            f"launch {launch.name} asks for {describe(*wanted)}, but {describe(*found)} is what is here; choose "
+            f"another launch, or start it with: accelerate launch --config_file configs/{launch.name}.yaml"
         )
 
 

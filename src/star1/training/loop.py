@@ -36,7 +36,7 @@ CHECKPOINT_S = 300.0  # seconds between checkpoints, unless STAR1_CHECKPOINT_S s
 
 @dataclass(frozen=True)
 class Curve:
-    """What one optimizer step showed; `loss` and `token_accuracy` are means over the step's sequences."""
+    """Figures of one optimizer step; `loss` and `token_accuracy` are means over the step's sequences."""
 
     step: int
     loss: float
@@ -47,7 +47,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Speed:
-    """What one optimizer step took: tokens a second over all ranks, and the first rank's peak of device memory."""
+    """Speed of one optimizer step: tokens a second over all ranks, and the first rank's peak of device memory."""
 
     tokens_per_s: float
     memory_gib: float
@@ -78,7 +78,7 @@ def finetune(
     device's memory is too small (where that is certain, before weights are loaded), or the loss is not finite.
     """
     check_world(launch, settings.batch)
-    checkpoint_interval()  # a slip in it shows before weights are loaded
+    checkpoint_interval()  # a wrong value is found before weights are loaded
     shape = read_shape(base)
     set_seed(settings.seed)
     disable_progress_bar()  # of the loading of weights; the loop has its own

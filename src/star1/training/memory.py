@@ -68,7 +68,7 @@ class Memory:
 
     @property
     def certain(self) -> float:
-        """What is there in every step whatever the rows are."""
+        """Return the bytes that every step needs, whatever its rows."""
         return self.weights + self.gradients + self.state
 
     @property
@@ -244,7 +244,7 @@ def require_fit(
 
 
 def _ways(shape: Shape, launch: Launch, settings: "Training", tokens: int, longest: int, room: float) -> list[str]:
-    """Return what would make a training fit: changes of params, each enough by itself."""
+    """Return changes of params each of which alone makes a training fit."""
     ways = []
     checkpointing = settings.model_copy(update={"gradient_checkpointing": True})
     if memory(shape, launch, checkpointing, tokens).total < room:

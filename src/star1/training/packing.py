@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from star1.training.launch import Launch
     from star1.training.settings import Training
 
-ROW_COST = 32  # what a forward pass costs beside its tokens, as so many of them: 5 ms on a CPU at the miniature's size
+ROW_COST = 32  # fixed cost of a forward pass, in tokens: 5 ms on a CPU at the miniature's size
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def lay_out(lengths: Sequence[int], tokens: int, ranks: int, packed: bool) -> li
 
 
 def _packed(longest_first: list[int], lengths: Sequence[int], tokens: int, ranks: int) -> list[list[list[int]]]:
-    """The longest sequence first into the emptiest row: rows come out within a few percent of each other."""
+    """Put the longest sequence left into the emptiest row, until none is left; rows then differ by a few percent."""
     count = ranks * max(1, -(-sum(lengths) // (tokens * ranks)))
     while True:
         rows: list[list[int]] = [[] for _ in range(min(count, len(lengths)))]
@@ -76,8 +76,11 @@ def _packed(longest_first: list[int], lengths: Sequence[int], tokens: int, ranks
 
 
 def _padded(longest_first: list[int], lengths: Sequence[int], tokens: int, ranks: int) -> list[list[list[int]]]:
-    """Like lengths side by side: dealt out in turn, and cut where the first rank's, the longest, take least, padding
-    and ROW_COST counted: cheapest[a] is the cost of all from place a on, and where the row that starts there ends."""
+    """Sort by length, deal round-robin to ranks, and cut so that padding plus ROW_COST is smallest.
+
+    Dynamic programming finds the cuts for the first rank, whose sequences are the longest: cheapest[a] is the cost of
+    all places from a on, and the end of the row that starts at a.
+    """
     hands = [longest_first[rank::ranks] for rank in range(ranks)]
     longest = [lengths[i] for i in hands[0]]
     cheapest = [(0, 0)] * (len(longest) + 1)

@@ -1,9 +1,11 @@
 """Which rows a run is trained on, and in which form of thought."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from star1.artifacts import read
 from star1.errors import UserError
 from star1.replies import split_reply
 from star1.training.examples import response_text
@@ -13,10 +15,26 @@ if TYPE_CHECKING:
 
 
 def drawn(rows: pd.DataFrame, run: "Run", seed: int) -> pd.DataFrame:
-    """Return the rows of a run, in their order: `run.sample` of them drawn by `seed`, all if null."""
+    """Return the rows of a run, in their order: `run.sample` drawn by `seed` of those in its band, or all.
+
+    A row without a score is in no band.
+    """
+    if run.score is not None:
+        lowest = [None if score is None else min(score.values()) for score in rows["score"]]
+        rows = rows[[value is not None and run.score.min <= value <= run.score.max for value in lowest]]
     if run.sample is None or run.sample >= len(rows):
         return rows
     return rows.sample(run.sample, random_state=seed).sort_index()
+
+
+def read_rows(path: Path, run: "Run") -> pd.DataFrame:
+    """Return what `training_rows` needs of a table. Raises UserError if it cannot be read or is no training set."""
+    wanted = ["id", "question", "response", *(["score"] if run.score else [])]
+    rows = read(path)
+    if missing := [name for name in wanted if name not in rows.columns]:
+        why = "set score of the run to null" if missing == ["score"] else "name rows with a response"
+        raise UserError(f"data/{run.data}.parquet: no column {', '.join(missing)}; {why}.")
+    return rows[wanted]
 
 
 def training_rows(rows: pd.DataFrame, run: "Run", seed: int) -> list[tuple[str, str]]:
@@ -36,6 +54,8 @@ def training_rows(rows: pd.DataFrame, run: "Run", seed: int) -> list[tuple[str, 
     pairs: list[tuple[str, str]] = []
     faults: dict[str, list[str]] = {}
     chosen = drawn(rows, run, seed)
+    if chosen.empty:
+        raise UserError(f"{where}: the lowest score of no row lies in the run's band of scores.")
     for row_id, question, response in zip(chosen["id"], chosen["question"], chosen["response"], strict=True):
         thinking, answer = split_reply(response if isinstance(response, str) else "")
         if not isinstance(question, str) or not question.strip():

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from star1.pipeline.fields import Name, Positive, Seed, Share
 from star1.pipeline.view import Section
@@ -24,15 +24,30 @@ class Training(Section):
     clip: Annotated[float, Field(gt=0)]
 
 
+class Band(Section):
+    """The lowest of a row's three scores must lie within, ends included."""
+
+    min: Annotated[int, Field(ge=0, le=10)]
+    max: Annotated[int, Field(ge=0, le=10)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Band":
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
 class Run(Section):
     """One fine-tuning run: on which base, on which rows, for how many steps, launched how.
 
     data, steps_of: artifacts of data/, without .parquet. The steps are those of `epochs` passes over the rows of
-    `steps_of`. train: what this run has differently from the section `train`.
+    `steps_of`. score: only rows whose lowest score lies in this band. sample: that many of them.
+    train: what this run has differently from the section `train`.
     """
 
     base: Name
     data: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
+    score: Band | None
     sample: Positive | None
     epochs: Annotated[float, Field(gt=0)]
     steps_of: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]

@@ -110,7 +110,7 @@ class _Worker:
         torch.set_num_threads(self._threads)  # it holds for the thread that calls it
         while not self._closed.is_set():
             jobs = self._next_batch()
-            # A job whose sender has gone away is not worth a place in the batch.
+            # Drop a job whose sender was cancelled.
             jobs = [job for job in jobs if job.done.set_running_or_notify_cancel()]
             if not jobs:
                 continue

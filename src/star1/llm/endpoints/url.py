@@ -81,7 +81,7 @@ class Malformed(Exception):
 
 
 def refusal(status: int, error: dict[str, Any], client: openai.AsyncOpenAI) -> dict[str, Any]:
-    """Return what is remembered of a request that the endpoint refused for its own sake."""
+    """Return the reply that is remembered for a request which the endpoint refused because of its content."""
     message = without_key(str(error.get("message")), client)[:1000]
     return {"error": {"status": status, "code": error.get("code"), "message": message}}
 
@@ -105,7 +105,7 @@ def without_key(text: str, client: openai.AsyncOpenAI) -> str:
 def what_to_mend(
     client: openai.AsyncOpenAI, role: str, model: str, error: openai.APIStatusError, sending: "RoleSending"
 ) -> UserError:
-    """Return what to tell the user of an error that no retry mends; the endpoint's own words may hold the key."""
+    """Return the message for an error that no retry mends, without the key, which the endpoint may repeat."""
     status, url, variable = error.status_code, client.base_url, sending.key_variable
     advice = {
         401: f"the endpoint refuses the key; check the environment variable {variable} ({url})",

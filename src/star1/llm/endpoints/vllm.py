@@ -22,7 +22,7 @@ from star1.llm.requests import Request
 if TYPE_CHECKING:
     from star1.llm.settings import Teacher
 
-# Every one is said, so that no default decides; None leaves the choice to chance.
+# Each field is sent, so that no default of the server decides; a seed of None means a random one.
 SAMPLING: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": None}
 # More that means the same in a chat and in a completion. vLLM ignores a field that it does not know.
 PASSED = ("max_tokens", "top_k", "min_p", "presence_penalty", "frequency_penalty", "stop", "response_format")

@@ -172,6 +172,6 @@ def cause(log: Path) -> str:
     for place, line in enumerate(lines):
         if CAUSE.match(line):
             more = lines[place + 1 : place + 2]  # pydantic says in the next line what is wrong
-            said = [line, *(each.strip() for each in more if each.startswith("  Value error"))]
-            return " ".join(said)[:600]
-    return lines[-1][:600] if lines else "it said nothing"
+            message = [line, *(each.strip() for each in more if each.startswith("  Value error"))]
+            return " ".join(message)[:600]
+    return lines[-1][:600] if lines else "it message nothing"

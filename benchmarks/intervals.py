@@ -1,7 +1,7 @@
 """How often the 95 % intervals of star1.evaluation.intervals cover the true value, by simulation.
 
-    python benchmarks/coverage.py            # all tables, 2,000 runs a cell
-    python benchmarks/coverage.py --runs 500 --table share
+    python benchmarks/intervals.py            # all tables, 2,000 runs a cell
+    python benchmarks/intervals.py --runs 500 --table share
 
 Each item has a probability of its own, drawn anew in each run from a Beta distribution with the true rate as mean and
 `spread` as sum of its two parameters (0.5: nearly every item is always or never solved), or "equal": all items have the

@@ -1,0 +1,65 @@
+"""What dvc.lock says of an output: its hash, and the stages, params and data that led to it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from star1.artifacts import file_md5
+from star1.errors import UserError
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an output comes from.
+
+    params: those of all the stages that led to it, by dotted key. hashes: DVC's MD5 of the output and of every table
+    and model that it was made of, by path.
+    """
+
+    params: dict[str, Any]
+    hashes: dict[str, str]
+
+
+def provenance(root: Path, path: str) -> Provenance:
+    """Return where the output `path` comes from. Raises UserError if dvc.lock does not know it."""
+    lock = root / "dvc.lock"
+    stages: dict[str, Any] = YAML(typ="safe").load(lock)["stages"] if lock.is_file() else {}
+    needed, hashes = {path}, dict[str, str]()
+    params: dict[str, Any] = {}
+    # A stage stands in the lock anywhere, so it is looked through until no stage comes to those that wrote something.
+    last: list[str] = []
+    while (writers := [name for name, stage in stages.items() if _wrote(stage, needed)]) != last:
+        needed |= {dep["path"] for name in writers for dep in stages[name].get("deps", [])}
+        last = writers
+    if not last:
+        raise UserError(f"{path}: dvc.lock has no stage that wrote it; `dvc repro` builds it.")
+    for name in last:
+        params |= stages[name].get("params", {}).get("params.yaml", {})
+        hashes |= {out["path"]: out["md5"] for out in stages[name]["outs"] if _covered(Path(out["path"]), needed)}
+    return Provenance(dict(sorted(params.items())), dict(sorted(hashes.items())))
+
+
+def _wrote(stage: dict[str, Any], needed: set[str]) -> bool:
+    return any(_covered(Path(out["path"]), needed) for out in stage.get("outs", []))
+
+
+def _covered(out: Path, needed: set[str]) -> bool:
+    """Say whether an output is a table or model that is needed, alone or in a folder; `check` writes a mark only."""
+    return (
+        not out.name.startswith(".")
+        and out.parts[0] in ("data", "models")
+        and any(str(path) in needed for path in (out, *out.parents))
+    )
+
+
+def current_md5(path: Path) -> str:
+    """Return the MD5 under which DVC would keep a file or folder as it is now; that of a folder ends in .dir."""
+    if not path.is_dir():
+        return file_md5(path)
+    files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    listed = [{"md5": file_md5(path / file), "relpath": file} for file in files]
+    return f"{hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest()}.dir"
