@@ -55,6 +55,13 @@ def _score(criteria: tuple[str, ...]) -> pa.DataType:
 
 
 TEXT = pa.string()
+
+
+def _view(name: str, meaning: str) -> dict[str, Column]:
+    counts = Column(pa.bool_(), "whether that verdict counts", optional=True)
+    return {f"{name}_verdict": Column(TEXT, meaning, optional=True), f"{name}_success": counts}
+
+
 QUESTION = {"question": Column(TEXT, "what a user asks"), "source": Column(TEXT, "the source it was collected from")}
 ROW = {"id": Column(TEXT, "16 hex digits of the hash of the normalised question"), **QUESTION}
 CATEGORY = {"category": Column(pa.list_(TEXT), "the safety categories it belongs to")}
@@ -84,9 +91,12 @@ REPLY = {
     "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
 }
 LABELLED = {
+    "prompt_id": PROMPT["prompt_id"],
+    "prompt": PROMPT["prompt"],
     "response": Column(TEXT, "a reply that people labelled, thought included"),
     "label": Column(TEXT, "what they said of it, as the judge's word"),
 }
+JUDGED = {**LABELLED, "verdict": Column(TEXT, "what the judge says; unjudged where it said nothing usable")}
 
 _TABLES = (
     Artifact(
@@ -159,21 +169,8 @@ _TABLES = (
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
         },
     ),
-    Artifact(
-        "labelled",
-        "data/labelled/{judge}.parquet",
-        {"prompt_id": PROMPT["prompt_id"], "prompt": PROMPT["prompt"], **LABELLED},
-    ),
-    Artifact(
-        "agreement",
-        "data/agreement/{judge}.parquet",
-        {
-            "prompt_id": PROMPT["prompt_id"],
-            "prompt": PROMPT["prompt"],
-            **LABELLED,
-            "verdict": Column(TEXT, "what the judge says of it; unjudged where it said nothing usable"),
-        },
-    ),
+    Artifact("labelled", "data/labelled/{judge}.parquet", LABELLED),
+    Artifact("agreement", "data/agreement/{judge}.parquet", JUDGED),
     Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),
     Artifact(
         "judgements",
@@ -183,18 +180,12 @@ _TABLES = (
             **REPLY,
             "verdict": Column(TEXT, "the task's word; truncated and unjudged are words of their own"),
             "success": Column(pa.bool_(), "whether that verdict counts"),
-            "paper_verdict": Column(TEXT, "the word by the paper's rule: the whole output, cut or not", optional=True),
-            "paper_success": Column(pa.bool_(), "whether the paper's verdict counts", optional=True),
-            "thinking_verdict": Column(TEXT, "the judge on the thought alone", optional=True),
-            "thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
-            "answer_verdict": Column(TEXT, "the judge on the answer alone", optional=True),
-            "answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
-            "second_verdict": Column(TEXT, "the second judge's word on the whole output", optional=True),
-            "second_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
-            "second_thinking_verdict": Column(TEXT, "the second judge on the thought alone", optional=True),
-            "second_thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
-            "second_answer_verdict": Column(TEXT, "the second judge on the answer alone", optional=True),
-            "second_answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            **_view("paper", "the word by the paper's rule: the whole output, cut or not"),
+            **_view("thinking", "the judge on the thought alone"),
+            **_view("answer", "the judge on the answer alone"),
+            **_view("second", "the second judge on the whole output"),
+            **_view("second_thinking", "the second judge on the thought alone"),
+            **_view("second_answer", "the second judge on the answer alone"),
             "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
             "extracted": Column(TEXT, "what the grader took for the answer", optional=True),
             "detail": Column(TEXT, "where the answer was found, or why a program failed", optional=True),
