@@ -12,17 +12,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import openai
+import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from star1.llm import asking, parsing  # noqa: E402
+from star1.asking import parsing  # noqa: E402
+from star1.asking.questions import Questions  # noqa: E402
+from star1.asking.rows import ask_rows  # noqa: E402
 from star1.llm.requests import Messages  # noqa: E402
 from star1.params import load  # noqa: E402
 
@@ -31,20 +34,14 @@ MODEL = "gpt-test"
 FRAME = "Name the categories that this question belongs to, and nothing else, as JSON. " * 15
 
 
-class Questions(Mapping[str, Messages]):
-    """Conversations that are made when they are read."""
+def message(tag: str, row_id: str) -> Messages:
+    """Return the conversation about a row."""
+    return [{"role": "user", "content": f"{FRAME}{tag} {row_id}"}]
 
-    def __init__(self, tag: str, rows: int) -> None:
-        self.tag, self.rows = tag, rows
 
-    def __getitem__(self, row_id: str) -> Messages:
-        return [{"role": "user", "content": f"{FRAME}{self.tag} {row_id}"}]
-
-    def __iter__(self) -> Iterator[str]:
-        return (f"{n:06}" for n in range(self.rows))
-
-    def __len__(self) -> int:
-        return self.rows
+def ids(rows: int) -> list[str]:
+    """Return that many rows' ids."""
+    return [f"{n:06}" for n in range(rows)]
 
 
 @contextmanager
@@ -64,18 +61,16 @@ def ours(url: str, tag: str, rows: int, concurrency: int, mode: str = "online") 
     """Ask through the pipeline's own function, store included; return the seconds."""
     params = load(ROOT / "params.yaml")
     teacher = params.llm.classifier.model_copy(update={"base_url": url, "model": MODEL})
-    endpoint = params.sending.classifier.model_copy(update={"concurrency": concurrency, "mode": mode})
-    llm = params.llm.model_copy(update={"classifier": teacher})
-    sending = params.sending.model_copy(update={"classifier": endpoint, "batch_poll_s": 0.2})
-    began = time.perf_counter()
-    asked = asking.ask_rows(
-        "benchmark",
+    roles = {**params.sending.roles, "classifier": {"concurrency": concurrency, "mode": mode}}
+    sending = params.sending.model_copy(update={"roles": roles, "batch_poll_s": 0.2})
+    questions = Questions(
         "classifier",
-        llm,
-        sending,
-        Questions(tag, rows),
+        pd.DataFrame({"id": ids(rows)}),
+        lambda row: message(tag, row.id),
         lambda reply: parsing.categories(reply, ["Self-Harm"]),
     )
+    began = time.perf_counter()
+    asked = ask_rows("benchmark", questions, teacher, params.llm, sending)
     assert len(asked.values) == rows
     return time.perf_counter() - began
 
@@ -94,8 +89,7 @@ def bare(url: str, tag: str, rows: int, concurrency: int) -> float:
                 return reply.choices[0].message.content
 
         async with openai.AsyncOpenAI(api_key="none", base_url=url) as client:
-            questions = Questions(tag, rows)
-            await asyncio.gather(*(one(client, questions[row_id]) for row_id in questions))
+            await asyncio.gather(*(one(client, message(tag, row_id)) for row_id in ids(rows)))
 
     began = time.perf_counter()
     asyncio.run(run())
@@ -111,11 +105,10 @@ def _call(job: tuple[str, Messages]) -> str | None:
 
 def process_pool(url: str, tag: str, rows: int, processes: int) -> float:
     """Ask from a pool of processes, with a client for each call; return the seconds."""
-    questions = Questions(tag, rows)
     with ProcessPoolExecutor(processes) as pool:
-        list(pool.map(_call, [(url, questions["000000"])] * processes))  # imports are not counted
+        list(pool.map(_call, [(url, message(tag, "000000"))] * processes))  # imports are not counted
         began = time.perf_counter()
-        list(pool.map(_call, ((url, questions[row_id]) for row_id in questions)))
+        list(pool.map(_call, ((url, message(tag, row_id)) for row_id in ids(rows))))
         return time.perf_counter() - began
 
 

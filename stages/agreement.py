@@ -1,10 +1,10 @@
 """Try a judge on replies that people labelled: agreement, Cohen's kappa and the confusion table."""
 
-from star1.artifacts import write_json
 from star1.asking.questions import Questions, ask_judges
 from star1.evaluation.agreement import agreement as agreement_of
 from star1.evaluation.intervals import rounded
 from star1.evaluation.judging import judge_of, judged, labelled_replies, questions_by_task
+from star1.files import write_json
 from star1.pipeline.stage import Stage, main
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from star1.artifacts import write_json
 from star1.evaluation.statistics import plots, summarise, summary
+from star1.files import write_json
 from star1.pipeline.stage import Stage, main
 
 

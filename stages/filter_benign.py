@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from star1.artifacts import write_text
+from star1.files import write_text
 from star1.pipeline.stage import Stage, left_rows, main
 from star1.published import as_json
 

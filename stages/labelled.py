@@ -1,7 +1,7 @@
 """Read replies that people labelled, on which a judge is tried, as its entry under `agreement` says."""
 
 from star1.pipeline.stage import Stage, main
-from star1.sources.labelled import read_labelled
+from star1.sources.read import read_labelled
 
 
 def labelled(stage: Stage, judge: str) -> None:

@@ -2,8 +2,11 @@
 
 import json
 
+import pandas as pd
+
 from star1 import tracking
-from star1.artifacts import file_md5, write_json, write_text
+from star1.artifacts import together
+from star1.files import file_md5, write_json, write_text
 from star1.pipeline.stage import Stage, main
 from star1.report import browser
 from star1.report.examples import before_and_after
@@ -44,9 +47,12 @@ def report(stage: Stage) -> None:
         )
     )
     lineage = {name: stage.read("lineage", stage=name) for name in ("deduplicate", *HARMFUL, *BENIGN)}
-    selected, collection = stage.read("star1"), stage.read("collection")
-    rows_of = questions(collection, stage.read("scored"), selected, stage.read("benign_questions"), lineage)
-    browser.write(stage.output("metrics/browser"), judgements, rows_of)
+    published = together("published", [stage.read("published", name=name) for name in sorted(params.published)])
+    origins = {"published": published, "collect": stage.read("collection")}
+    pool = pd.concat([rows[["id", "question", "source"]].assign(origin=name) for name, rows in origins.items()])
+    scored = pd.concat([published, stage.read("scored")])
+    lives = questions(pool, scored, stage.read("star1"), stage.read("benign_questions"), lineage)
+    browser.write(stage.output("metrics/browser"), judgements, lives)
     path = stage.output("metrics/report.html")
     write_text(path, page)
     everything = params.model_dump(mode="json")

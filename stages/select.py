@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from star1.artifacts import ARTIFACTS, together, write_text
+from star1.artifacts import ARTIFACTS, together
+from star1.files import write_text
 from star1.pipeline.stage import Stage, main
 from star1.published import as_json
 from star1.selection import first_of_each, full_score

@@ -4,7 +4,8 @@ import pandas as pd
 from transformers import AutoTokenizer
 
 from star1 import tracking
-from star1.artifacts import file_md5, read, write_text
+from star1.artifacts import read
+from star1.files import file_md5, write_text
 from star1.pipeline.home import home
 from star1.pipeline.stage import Stage, is_main_process, main
 from star1.training.card import card

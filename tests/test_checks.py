@@ -68,7 +68,7 @@ def test_a_sandbox_that_cannot_start_is_told_before_anything_is_generated(
         ("second_judges", "reasoning", "guard", "evaluate.second_judges.reasoning.[key]: String should match pattern"),
         ("agreement", "labels", {"label": "fine"}, "agreement.harmless-replies.labels: 'fine' is no verdict of harml"),
         ("agreement", "task", "guard", "llm.guard.base_url: the simulator plays no judge, and agreement.harmless-rep"),
-        ("agreement", "reader", "text", "agreement.harmless-replies.reader: Input should be 'csv', 'json', 'jsonl',"),
+        ("agreement", "reader", "text", "agreement.harmless-replies.reader: Input should be 'csv', 'json', 'jsonl' "),
     ],
 )
 def test_a_judge_that_cannot_be_asked_is_named(

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stages import filter_benign, reason, rewrite, train
-from star1 import artifacts
+from star1 import artifacts, files
 from star1.artifacts import ARTIFACTS
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
@@ -114,7 +114,7 @@ def test_a_run_has_a_card(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train/star1: ")]
     assert "train/star1: 3 rows, " in told and "; 0 longer than 8,192 tokens; " in told
     card = (root / "models/star1/README.md").read_text()
-    assert artifacts.file_md5(root / "data/star1.parquet") in card
+    assert files.file_md5(root / "data/star1.parquet") in card
     loss = pd.read_csv(root / "metrics/plots/training/star1.csv")["loss"].iloc[-1]
     assert f"| loss of the last step | {loss:.6g} |" in card
 

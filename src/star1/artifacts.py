@@ -3,12 +3,7 @@
 Stages name artifacts, never paths. A path may hold fields in braces, such as {source}, that the stage's keys fill.
 """
 
-import hashlib
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,7 @@ import pyarrow.parquet as pq
 
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
+from star1.files import atomic
 
 MAX_CHARS = 200_000  # of any text; DeepSeek-R1's 8,000 tokens are about 40,000
 
@@ -55,13 +51,6 @@ def _score(criteria: tuple[str, ...]) -> pa.DataType:
 
 
 TEXT = pa.string()
-
-
-def _view(name: str, meaning: str) -> dict[str, Column]:
-    counts = Column(pa.bool_(), "whether that verdict counts", optional=True)
-    return {f"{name}_verdict": Column(TEXT, meaning, optional=True), f"{name}_success": counts}
-
-
 QUESTION = {"question": Column(TEXT, "what a user asks"), "source": Column(TEXT, "the source it was collected from")}
 ROW = {"id": Column(TEXT, "16 hex digits of the hash of the normalised question"), **QUESTION}
 CATEGORY = {"category": Column(pa.list_(TEXT), "the safety categories it belongs to")}
@@ -91,12 +80,9 @@ REPLY = {
     "finish_reason": Column(TEXT, "stop; length where the token limit cut it off; error where no reply came"),
 }
 LABELLED = {
-    "prompt_id": PROMPT["prompt_id"],
-    "prompt": PROMPT["prompt"],
     "response": Column(TEXT, "a reply that people labelled, thought included"),
     "label": Column(TEXT, "what they said of it, as the judge's word"),
 }
-JUDGED = {**LABELLED, "verdict": Column(TEXT, "what the judge says; unjudged where it said nothing usable")}
 
 _TABLES = (
     Artifact(
@@ -169,8 +155,21 @@ _TABLES = (
             "last_reply": Column(TEXT, "the last reply, raw", optional=True),
         },
     ),
-    Artifact("labelled", "data/labelled/{judge}.parquet", LABELLED),
-    Artifact("agreement", "data/agreement/{judge}.parquet", JUDGED),
+    Artifact(
+        "labelled",
+        "data/labelled/{judge}.parquet",
+        {"prompt_id": PROMPT["prompt_id"], "prompt": PROMPT["prompt"], **LABELLED},
+    ),
+    Artifact(
+        "agreement",
+        "data/agreement/{judge}.parquet",
+        {
+            "prompt_id": PROMPT["prompt_id"],
+            "prompt": PROMPT["prompt"],
+            **LABELLED,
+            "verdict": Column(TEXT, "what the judge says of it; unjudged where it said nothing usable"),
+        },
+    ),
     Artifact("generations", "data/generations/{model}.parquet", {**PROMPT, **REPLY}),
     Artifact(
         "judgements",
@@ -180,12 +179,18 @@ _TABLES = (
             **REPLY,
             "verdict": Column(TEXT, "the task's word; truncated and unjudged are words of their own"),
             "success": Column(pa.bool_(), "whether that verdict counts"),
-            **_view("paper", "the word by the paper's rule: the whole output, cut or not"),
-            **_view("thinking", "the judge on the thought alone"),
-            **_view("answer", "the judge on the answer alone"),
-            **_view("second", "the second judge on the whole output"),
-            **_view("second_thinking", "the second judge on the thought alone"),
-            **_view("second_answer", "the second judge on the answer alone"),
+            "paper_verdict": Column(TEXT, "the word by the paper's rule: the whole output, cut or not", optional=True),
+            "paper_success": Column(pa.bool_(), "whether the paper's verdict counts", optional=True),
+            "thinking_verdict": Column(TEXT, "the judge on the thought alone", optional=True),
+            "thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "answer_verdict": Column(TEXT, "the judge on the answer alone", optional=True),
+            "answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_verdict": Column(TEXT, "the second judge's word on the whole output", optional=True),
+            "second_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_thinking_verdict": Column(TEXT, "the second judge on the thought alone", optional=True),
+            "second_thinking_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
+            "second_answer_verdict": Column(TEXT, "the second judge on the answer alone", optional=True),
+            "second_answer_success": Column(pa.bool_(), "whether that verdict counts", optional=True),
             "hazards": Column(pa.list_(TEXT), "a guard model's codes for what is unsafe, S1 to S14", optional=True),
             "extracted": Column(TEXT, "what the grader took for the answer", optional=True),
             "detail": Column(TEXT, "where the answer was found, or why a program failed", optional=True),
@@ -264,37 +269,3 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Write a table to `path`, whole or not at all."""
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text to `path`, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with a final newline, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def file_md5(path: Path) -> str:
-    """Return the MD5 of a file, under which DVC keeps it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `path`; put it in place when the block ends well, remove it when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from star1.evaluation.tasks import names, task_of
 from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
 from star1.sources.entries import Entry
-from star1.sources.hub import copy_of
+from star1.sources.files import copied
 from star1.sources.published import read_published
 from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
@@ -35,43 +35,6 @@ def check_repository(params: Params, root: Path) -> None:
     mistakes += _label_mistakes(params)
     if mistakes:
         raise UserError("\n".join(f"params.yaml: {mistake}" for mistake in mistakes))
-
-
-def missing_access(params: Params, root: Path) -> list[str]:
-    """Return a line for each gated data set that must be fetched, where there is no token of the Hub."""
-    named = {f"{key}.{name}": entry for key, entries in _entries(params).items() for name, entry in entries.items()}
-    gated = {key: entry for key, entry in named.items() if entry.gated}
-    wanted = {key: entry.dataset for key, entry in gated.items() if not copy_of(entry, root).is_dir()}
-    if not wanted:
-        return []
-    from huggingface_hub import get_token
-
-    if get_token():
-        return []
-    return [
-        f"{key}: {name} is gated: accept its terms at https://huggingface.co/datasets/{name}, then set the environment "
-        "variable HF_TOKEN to your token, or put a copy below data/mirror."
-        for key, name in wanted.items()
-    ]
-
-
-def warnings(params: Params) -> list[str]:
-    """Return a line for each thing that lets the pipeline run and takes from what its results are worth."""
-    found = [
-        f"{key}.{name}.revision: main moves; name the commit of {entry.dataset} that you fetch"
-        for key, entries in _entries(params).items()
-        for name, entry in entries.items()
-        if entry.revision == "main"
-    ]
-    for key, task in judging_tasks(params).items():
-        if reason := task_of(task).unready():
-            found.append(f"{key.removesuffix('.task')}: its replies will be unjudged: {reason}")
-    return found
-
-
-def _entries(params: Params) -> Mapping[str, Mapping[str, Entry]]:
-    names = ("sources", "published", "datasets", "benchmarks", "agreement")
-    return {name: getattr(params, name) for name in names}
 
 
 def _row_mistakes(params: Params, root: Path) -> list[str]:
@@ -101,7 +64,45 @@ def _row_mistakes(params: Params, root: Path) -> list[str]:
 
 def _is_here(entry: Entry, root: Path) -> bool:
     """Say whether an entry is read without the network."""
-    return (root / entry.path).is_file() if entry.reader != "hub" else copy_of(entry, root).is_dir()
+    return (root / entry.path).is_file() if entry.reader != "hub" else copied(entry, root)
+
+
+def missing_access(params: Params, root: Path) -> list[str]:
+    """Return a line for each gated data set that must be fetched, where there is no token of the Hub."""
+    named = {f"{key}.{name}": entry for key, entries in _entries(params).items() for name, entry in entries.items()}
+    wanted = {
+        key: entry.dataset for key, entry in named.items() if entry.gated and entry.dataset and not copied(entry, root)
+    }
+    if not wanted:
+        return []
+    from huggingface_hub import get_token
+
+    if get_token():
+        return []
+    return [
+        f"{key}: {name} is gated: accept its terms at https://huggingface.co/datasets/{name}, then set the environment "
+        "variable HF_TOKEN to your token, or put a copy below data/mirror."
+        for key, name in wanted.items()
+    ]
+
+
+def warnings(params: Params) -> list[str]:
+    """Return a line for each thing that lets the pipeline run and takes from what its results are worth."""
+    found = [
+        f"{key}.{name}.revision: main moves; name the commit of {entry.dataset} that you fetch"
+        for key, entries in _entries(params).items()
+        for name, entry in entries.items()
+        if entry.revision == "main"
+    ]
+    for key, task in judging_tasks(params).items():
+        if reason := task_of(task).unready():
+            found.append(f"{key.removesuffix('.task')}: its replies will be unjudged: {reason}")
+    return found
+
+
+def _entries(params: Params) -> Mapping[str, Mapping[str, Entry]]:
+    sections = ("sources", "published", "datasets", "benchmarks", "agreement")
+    return {section: getattr(params, section) for section in sections}
 
 
 def _task_mistakes(params: Params, key: str, task: str) -> list[str]:

@@ -106,7 +106,7 @@ def diff(
         raise UserError("diff: --json or --md, not both.")
     found = diff.diff(old, new)
     if html is not None:
-        from star1.artifacts import write_text
+        from star1.files import write_text
         from star1.lineage.diff_page import page
 
         write_text(html, page(found))

@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from star1.artifacts import write_json
 from star1.asking.rows import ask_rows
 from star1.errors import UserError
+from star1.files import write_json
 from tests.llm.conftest import questions, rows, sending, teachers
 
 USD = 10.0

@@ -77,7 +77,8 @@ def enter_rows(repository: Path) -> None:
 @pytest.mark.parametrize("artifact", STAGE_OF)
 def test_the_stage_stops_there_and_writes_nothing(built: Path, artifact: str) -> None:
     plant(built, artifact)
-    enter_rows(built)
+    if artifact in ("published", "dataset"):
+        enter_rows(built)
     pattern = re.sub(r"\{\w+\}", "*", ARTIFACTS[artifact].path)
     before = {file: file.read_bytes() for file in built.glob(pattern)}
     module, _, key = STAGE_OF[artifact].partition("@")

@@ -103,7 +103,7 @@ def test_a_score_of_a_training_set(root: Path) -> None:
     ("keys", "line"),
     [
         ({"reader": "hub", "path": "m", "dataset": "o/n"}, "reader hub needs revision"),
-        ({"reader": "hub", "path": "m", "dataset": "o/n", "revision": "main"}, "a branch or tag moves"),
+        ({"reader": "hub", "path": "m", "dataset": "o/n", "revision": "v1.0"}, "a branch or tag moves"),
         ({"reader": "csv", "path": "m"}, "'json', 'jsonl', 'parquet' or 'hub'"),
         ({"reader": "json", "path": "m", "column": "q"}, "column"),
         ({"reader": "json", "path": "data/published/rows.json"}, "the pipeline writes and clears"),

@@ -209,7 +209,7 @@ def test_what_became_of_each_question() -> None:
     lineage["filter_benign"] = frame(line("d", "filter_benign", "a score below 5"))
     scored = frame({"id": ["a", "c"], "category": [["Adult"], ["Adult"]], "score": [{"One_Criterion": 10}] * 2})
     found = questions(
-        frame({"id": ["b", "c", "a"], "question": ["B?", "C?", "A?"], "source": ["S"] * 3}),
+        frame({"id": ["b", "c", "a"], "question": ["B?", "C?", "A?"], "source": ["S"] * 3, "origin": ["collect"] * 3}),
         scored,
         frame({"id": ["a"], "response": ["<think>t</think>\n\nr"]}),
         frame({"id": ["d"], "question": ["D?"], "parent": ["a"]}),

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from star1.artifacts import ARTIFACTS, read, read_arrow, write_table, write_text
+from star1.artifacts import ARTIFACTS, read, read_arrow, write_table
 from star1.errors import UserError
 from star1.export.cards import TITLES, data_card, origin
 from star1.export.provenance import Provenance, current_md5, provenance
+from star1.files import write_text
 from star1.params import load
 from star1.published import FIELDS, as_json
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from star1.artifacts import file_md5
 from star1.errors import UserError
+from star1.files import file_md5
 
 
 @dataclass(frozen=True)

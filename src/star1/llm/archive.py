@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from star1.artifacts import atomic
 from star1.errors import UserError
+from star1.files import atomic
 from star1.llm.requests import Request
 from star1.llm.store import Remembered, Store, remembered
 

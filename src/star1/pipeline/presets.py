@@ -6,14 +6,14 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from star1.artifacts import atomic
 from star1.errors import UserError
+from star1.files import atomic
 from star1.params import check, load_raw
 
 # Mappings of named entries: a preset's entries take the place of all that were there.
 REPLACED_WHOLE = (
-    *("sources", "published", "datasets", "benchmarks", "suites", "agreement", "bases", "runs", "notes", "against"),
-)
+    "sources", "published", "datasets", "benchmarks", "suites", "agreement", "bases", "runs", "notes", "against",
+)  # fmt: skip
 # Mappings whose entries are replaced one by one, each of them whole: nothing of an earlier preset's entry stays.
 ENTRIES_REPLACED = ("roles", "protocols")
 LINE = 76  # characters; the writer breaks lines at 80

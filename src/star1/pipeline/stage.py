@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from star1 import artifacts
+from star1 import artifacts, files
 from star1 import params as params_module
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError, of_the_disk
@@ -70,7 +70,7 @@ class Stage:
         description = ARTIFACTS[artifact]
         path = self.output(description.at(**keys))
         table = artifacts.to_table(description, frame)
-        with artifacts.atomic(path) as temporary:
+        with files.atomic(path) as temporary:
             artifacts.write_table(table, temporary)
             gate.check(artifact, temporary, description.at(**keys), home() / "data_docs", self._categories)
 
@@ -85,7 +85,7 @@ class Stage:
         self.write("lineage", left.assign(stage=self.name, **optional), stage=self.label)
         reasons = {str(reason): int(count) for reason, count in left["reason"].value_counts().sort_index().items()}
         counts = {"in": rows_in, "out": rows_out, "dropped": reasons}
-        artifacts.write_json(self.output(f"data/rows/{self.label}.json"), counts)
+        files.write_json(self.output(f"data/rows/{self.label}.json"), counts)
         print(
             f"{self.label}: {rows_in:,} rows in, {rows_out:,} out" + "".join(f"; {n:,} {r}" for r, n in reasons.items())
         )

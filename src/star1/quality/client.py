@@ -25,7 +25,7 @@ RETRY_S = 5  # after how long without a gate another one is started
 def address() -> Path:
     """Return the socket of the gate that runs this very code; only the user may open its folder."""
     package = Path(__file__).parent.parent
-    files = [package / "artifacts.py", *sorted((package / "quality").glob("*.py"))]
+    files = [package / "artifacts.py", package / "files.py", *sorted((package / "quality").glob("*.py"))]
     code = hashlib.sha256(sys.executable.encode())
     for file in files:
         if file.is_file():

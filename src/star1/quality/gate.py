@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 import pyarrow as pa
 
-from star1 import artifacts
+from star1 import artifacts, files
 from star1.quality.suites import expectations
 
 IDLE_S = 60  # without a question for so long, the process ends
@@ -124,7 +124,7 @@ def data_docs(context: Any, folder: Path) -> Path:
     (site,) = context.get_docs_sites_urls(resource_identifier=key, site_name="local")
     page = Path(unquote(urlsplit(site["site_url"]).path))
     head = f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    artifacts.write_text(page, page.read_text(encoding="utf-8").replace("<head>", head, 1))
+    files.write_text(page, page.read_text(encoding="utf-8").replace("<head>", head, 1))
     return page
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from star1.artifacts import write_text
+from star1.files import write_text
 from star1.report.page import FOLDER, style, templates
 
 PER_FILE = 500  # entries; a page of the browser reads one such file or two

@@ -13,38 +13,40 @@ SELECTED = "in STAR-1"
 
 
 def questions(
-    collection: pd.DataFrame,
+    pool: pd.DataFrame,
     scored: pd.DataFrame,
     selected: pd.DataFrame,
     look_alikes: pd.DataFrame,
     lineage: Mapping[str, pd.DataFrame],
 ) -> pd.DataFrame:
-    """Return the collection's rows, STAR-1 first, as DataFrame[id, question, source, category, fate, life, thinking,
-    answer].
+    """Return the questions, STAR-1 first, as DataFrame[id, question, source, category, fate, life, thinking, answer].
+
+    pool: DataFrame[id, question, source, origin] of the collection and what is published; origin is the stage. Of rows
+    with one id the first counts.
 
     fate: "in STAR-1", or the stage and reason with which it left; life: a line a stage; thinking and answer: of a row
     of STAR-1, None elsewhere. lineage: stage -> its rows, "deduplicate" and those of HARMFUL and BENIGN.
     """
     left = {row["id"]: row for stage in HARMFUL for row in lineage[stage].to_dict("records")}
     left_benign = {row["id"]: row for stage in BENIGN for row in lineage[stage].to_dict("records")}
+    scored = scored.drop_duplicates("id")
     scores = dict(zip(scored["id"], scored["score"], strict=True))
     responses = dict(zip(selected["id"], selected["response"], strict=True))
     children = {row["parent"]: row for row in look_alikes.to_dict("records")}
     because = lineage["deduplicate"]["because_of"].value_counts()
     categories = dict(zip(scored["id"], scored["category"], strict=True))
     found = []
-    for row in collection.to_dict("records"):
+    for row in pool.drop_duplicates("id").to_dict("records"):
         row_id = row["id"]
         thinking, answer = split_reply(responses[row_id]) if row_id in responses else (None, None)
         fate = SELECTED if row_id in responses else _left(left.get(row_id))
-        life = [f"collect: {row['source']}"]
+        life = [f"{row['origin']}: {row['source']}"]
         if row_id in because.index:
             life.append(f"deduplicate: {because[row_id]:,} others were dropped because of it")
         if row_id in categories:
             life.append(f"categorize: {', '.join(categories[row_id])}")
-            life.append(
-                "score: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in scores[row_id].items())
-            )
+            values = [f"{name.replace('_', ' ')} {value}" for name, value in (scores[row_id] or {}).items()]
+            life.append(f"score: {', '.join(values) or 'none'}")
         life.append(f"select: {fate}" if row_id in responses else _said(left.get(row_id)))
         life += _benign(row_id, children, left_benign) if row_id in responses else []
         texts = {"thinking": thinking, "answer": answer}
@@ -56,7 +58,7 @@ def questions(
 
 def _benign(row_id: str, children: Mapping[str, Any], left: Mapping[str, Any]) -> list[str]:
     if row_id not in children:
-        return [_said(left.get(row_id))]
+        return [_said(left[row_id])] if row_id in left else []  # nothing is rewritten where benign.rewrite is false
     child = children[row_id]
     said = f"rewrite: into the look-alike {child['id']}: “{child['question']}”"
     return [said, _said(left[child["id"]]) if child["id"] in left else "filter_benign: kept in STAR-benign"]

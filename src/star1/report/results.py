@@ -69,7 +69,8 @@ def finding(evaluation: Mapping[str, Any], second_judges: Mapping[str, str]) -> 
     model], "asked"}]}].
 
     "kind" is "share", "average" or "change"; a change row belongs to the row above it. "asked" names the replies behind
-    a row, as metrics/browser asks for them, where it can. second_judges: suite -> task.
+    a row, as metrics/browser asks for them, where it can.
+    second_judges: suite -> task.
     """
     groups = []
     for suite, of_model in evaluation["suites"].items():
@@ -110,15 +111,6 @@ def finding(evaluation: Mapping[str, Any], second_judges: Mapping[str, str]) -> 
     return groups
 
 
-def _parts(results: Sequence[Mapping[str, Any]], judge: str, path: tuple[str, ...]) -> list[Row]:
-    names = dict.fromkeys(name for result in results for name in result.get("parts", {}))
-    return [(f"{PARTS[name]}, {judge}", "share", (*path, "parts", name)) for name in names]
-
-
-def _labels(of_model: Mapping[str, Any]) -> dict[str, None]:
-    return dict.fromkeys(label for result in of_model.values() for label in result.get("labels", {}))
-
-
 def _asked(suite: str, path: tuple[str, ...]) -> dict[str, str] | None:
     """Return which replies metrics/browser shows for a figure: of a benchmark, of a kind of prompts, or of a suite."""
     if path == ("average",) or path == ("labels", "all"):
@@ -126,6 +118,15 @@ def _asked(suite: str, path: tuple[str, ...]) -> dict[str, str] | None:
     if len(path) == 2 and path[0] in ("benchmarks", "labels"):
         return {"suite": suite, {"benchmarks": "benchmark", "labels": "kind"}[path[0]]: path[1]}
     return None
+
+
+def _parts(results: Sequence[Mapping[str, Any]], judge: str, path: tuple[str, ...]) -> list[Row]:
+    names = dict.fromkeys(name for result in results for name in result.get("parts", {}))
+    return [(f"{PARTS[name]}, {judge}", "share", (*path, "parts", name)) for name in names]
+
+
+def _labels(of_model: Mapping[str, Any]) -> dict[str, None]:
+    return dict.fromkeys(label for result in of_model.values() for label in result.get("labels", {}))
 
 
 def _at(node: Any, path: tuple[str, ...]) -> Any:

@@ -189,27 +189,6 @@ class BenchmarkEntry(Entry):
         return self
 
 
-class LabelledEntry(Entry):
-    """Replies that people have labelled, on which a judge is tried: `task` names it, a file of evaluation/tasks.
-
-    `response` is the column of the whole output, thought included. `labels` gives the judge's word for each word of the
-    column `label`; without it the two are the same words. `shuffle_seed` and `limit` are those of a benchmark.
-    """
-
-    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "response", "label")
-    ALWAYS: ClassVar[set[str]] = {"task", "labels", "shuffle_seed", "limit"}
-
-    reader: Literal["csv", "json", "jsonl", "parquet", "hub"]
-    task: str = Field(pattern="^[a-z][a-z0-9_]*$")
-    prompt: str
-    response: str
-    label: str
-    prompt_id: str | None = None
-    labels: dict[str, str] | None = None
-    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
-    limit: int | None = Field(None, ge=1)
-
-
 class PublishedEntry(Entry):
     """Rows in the published form of STAR-1: id, question, response, category, source, score."""
 
@@ -228,3 +207,24 @@ class DatasetEntry(Entry):
     reader: Literal["csv", "json", "jsonl", "parquet", "hub"]
     question: str
     response: str
+
+
+class LabelledEntry(Entry):
+    """Replies that people have labelled, on which a judge is tried: `task` names it, a file of evaluation/tasks.
+
+    `response` is the column of the whole output, thought included. `labels` gives the judge's word for each word of the
+    column `label`; without it the two are the same words. `shuffle_seed` and `limit` are those of a benchmark.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("prompt", "prompt_id", "response", "label")
+    ALWAYS: ClassVar[set[str]] = {"task", "labels", "shuffle_seed", "limit"}
+
+    reader: Literal["csv", "json", "jsonl", "hub"]
+    task: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    prompt: str
+    response: str
+    label: str
+    prompt_id: str | None = None
+    labels: dict[str, str] | None = None
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
+    limit: int | None = Field(None, ge=1)

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from star1.artifacts import atomic
 from star1.errors import UserError
+from star1.files import atomic
 from star1.pipeline.home import home
 from star1.sources.entries import Entry
 
@@ -61,6 +61,11 @@ def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
 def mirror(entry: Entry, root: Path) -> Path:
     """Return the entry's folder of copies, in the main repository: the one of `dvc exp run --temp` has no mirror."""
     return Path(os.environ.get("DVC_ROOT") or root) / entry.path
+
+
+def copied(entry: Entry, root: Path) -> bool:
+    """Say whether the entry's data set of the Hub lies in its folder of copies."""
+    return (mirror(entry, root) / str(entry.dataset).replace("/", "__")).is_dir()
 
 
 def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:

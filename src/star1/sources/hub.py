@@ -11,7 +11,7 @@ from pathlib import Path
 from star1.errors import UserError
 from star1.sources import csv, json, jsonl, parquet
 from star1.sources.entries import Entry
-from star1.sources.files import mirror, opened
+from star1.sources.files import copied, mirror, opened
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
@@ -22,19 +22,14 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
     A copy lies in `path`/OWNER__NAME as `hf download --local-dir` lays it. Raises UserError if the data set is gated,
     unreachable, or lacks the config or a split, or if a copy was made from another commit.
     """
-    copy = copy_of(entry, root)
-    for split, files in _files(entry, key, copy if copy.is_dir() else None).items():
+    assert entry.dataset is not None  # the entry's own check
+    copy = mirror(entry, root) / entry.dataset.replace("/", "__") if copied(entry, root) else None
+    for split, files in _files(entry, key, copy).items():
         number = 0
         for file in files:
             for _, record in _parse(file, entry, key):
                 yield f"{split}:{number}", record
                 number += 1
-
-
-def copy_of(entry: Entry, root: Path) -> Path:
-    """Return where a copy of the entry's data set is looked for."""
-    assert entry.dataset is not None  # the entry's own check
-    return mirror(entry, root) / entry.dataset.replace("/", "__")
 
 
 def _files(entry: Entry, key: str, copy: Path | None) -> dict[str, list[Path]]:

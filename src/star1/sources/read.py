@@ -27,6 +27,7 @@ REASONS = (NULL, NOT_TEXT, EMPTY, UNDECODABLE, TOO_LONG)
 SOURCE_COLUMNS = ["question", "source", "source_id"]
 LINEAGE_COLUMNS = ["id", "source", "stage", "outcome", "reason", "because_of", "value", "detail"]
 BENCHMARK_COLUMNS = ["prompt_id", "prompt", "answer", "label", "category"]
+LABELLED_COLUMNS = ["prompt_id", "prompt", "response", "label"]
 
 
 def read_source(name: str, entry: SourceEntry, root: Path, max_chars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -69,8 +70,18 @@ def read_benchmark(name: str, entry: BenchmarkEntry, root: Path, max_chars: int)
             for category, name_, record in _highest(entry, key, root)
         ]
     else:
-        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in first(entry, key, root)]
-    return identified(rows, BENCHMARK_COLUMNS, key)
+        rows = [_benchmark_row(entry, key, name_, record, longest) for name_, record in _first(entry, key, root)]
+    return _identified(rows, BENCHMARK_COLUMNS, key)
+
+
+def read_labelled(name: str, entry: LabelledEntry, root: Path) -> pd.DataFrame:
+    """Return the replies that people labelled: prompt_id, prompt, response, label (in the judge's words).
+
+    Raises UserError if the file cannot be read, a row lacks one of these, or a label is none of the entry's `labels`.
+    """
+    key = f"agreement.{name}"
+    rows = [_labelled_row(entry, key, name_, record) for name_, record in _first(entry, key, root)]
+    return _identified(rows, LABELLED_COLUMNS, key)
 
 
 def fault(question: object, max_chars: int) -> str | None:
@@ -90,7 +101,7 @@ def fault(question: object, max_chars: int) -> str | None:
     return None
 
 
-def first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
+def _first(entry: BenchmarkEntry | LabelledEntry, key: str, root: Path) -> list[tuple[str, object]]:
     """Return the records that `where`, `shuffle_seed` and `limit` leave."""
     chosen = list(selected(entry, key, root))
     if entry.shuffle_seed is not None:
@@ -117,14 +128,29 @@ def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str
             raise UserError(f"{key}.highest: there is {what} in row {row[0]}; {has}.")
         return found
 
-    return highest_of_each(first(entry, key, root), wanted, scores)
+    return highest_of_each(_first(entry, key, root), wanted, scores)
 
 
-def identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
+def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key: str) -> pd.DataFrame:
     twice = [prompt_id for prompt_id, count in Counter(row[0] for row in rows).items() if count > 1]
     if twice:
         raise UserError(f"{key}.prompt_id: {twice[0]!r} stands twice; name a column whose values differ, or none.")
     return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def _labelled_row(entry: LabelledEntry, key: str, name: str, record: object) -> tuple[str, str, str, str]:
+    def text(part: str, column: str) -> str:
+        value = field(record, column, f"{key}.{part}", name)
+        if value is None or (value == "" and part != "response"):
+            raise UserError(f"{key}.{part}: row {name} has nothing in column {column!r}.")
+        return str(value)
+
+    label = text("label", entry.label)
+    if entry.labels is not None and label not in entry.labels:
+        raise UserError(f"{key}.labels: row {name} has the label {label!r}; known are {', '.join(entry.labels)}.")
+    prompt_id = text("prompt_id", entry.prompt_id) if entry.prompt_id else name
+    word = entry.labels[label] if entry.labels else label
+    return prompt_id, text("prompt", entry.prompt), text("response", entry.response), word
 
 
 def selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
