@@ -116,7 +116,7 @@ def test_two_commits_from_a_subfolder(inside: Path) -> None:
     went, gone = found.selected["went"]
     assert (went["stage"], went["because_of"], went["because"]) == ("deduplicate", KEPT["id"], "question 0")
     assert (gone["stage"], gone["reason"]) == ("collect", "AttaQ is not among the sources")
-    assert [(flip["prompt_id"], flip["kind"]) for flip in found.flips] == [("1", "other")]
+    assert [(flip["prompt_id"], flip["kind"]) for flip in found.flips] == [("1", "lost")]
     assert git(inside, "status", "--porcelain") == before
 
 

@@ -179,14 +179,12 @@ MODERATED = (
 def wildchat(
     prompt: str, toxic: bool = True, turn: int = 1, language: str = "English", flagged: bool = True, **scores: float
 ) -> dict[str, Any]:
-    """A conversation of one turn or more as WildChat has it; the last turn's moderation has the scores."""
-    # The data set has some categories twice, under another spelling.
+    """A conversation as WildChat has it: moderated turn by turn; some categories stand there under two spellings."""
     other = {name.replace("/", "_").replace("-", "_"): scores.get(name, 0.0) for name in MODERATED}
     all_scores = {name: scores.get(name, 0.0) for name in MODERATED} | other
     earlier = {"flagged": False, "category_scores": dict.fromkeys(all_scores, 0.0)}
-    said = [{"role": "user", "content": prompt, "turn_identifier": 1}, {"role": "assistant", "content": "No."}]
+    said = [{"role": "user", "content": prompt}, {"role": "assistant", "content": "No."}]
     return {
-        "conversation_hash": "same for equal texts",
         "conversation": said * turn,
         "turn": turn,
         "language": language,
@@ -195,6 +193,7 @@ def wildchat(
     }
 
 
+LEFT_OUT: list[dict[str, Any]] = [{"toxic": False}, {"turn": 2}, {"language": "German"}, {"flagged": False}]
 GPQA_ROW = {"Record ID": "rec1", "Question": "Why?", "Correct Answer": "yes\n", "High-level domain": "Physics"}
 BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
     "JBB": (
@@ -217,10 +216,7 @@ BENCHMARKS: dict[str, tuple[dict[str, bytes], Callable[[list[Any]], bool]]] = {
                     wildchat("second", violence=0.99, harassment=0.2),
                     wildchat("third", **{"self-harm/intent": 0.5}),
                     *(wildchat(f"plain {n}", hate=0.001 * (n + 1)) for n in range(150)),
-                    wildchat("not toxic", toxic=False, violence=1.0),
-                    wildchat("two turns", turn=2, violence=1.0),
-                    wildchat("not English", language="German", violence=1.0),
-                    wildchat("not flagged", flagged=False, violence=1.0),
+                    *(wildchat("no", **out, violence=1.0) for out in LEFT_OUT),
                 ]
             )
         },
