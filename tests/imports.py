@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 # Plumbing that decides nothing about a result: how stages are run, checked, sent, logged and drawn as progress.
 # An edit there must not rebuild anything, let alone re-train a model. The search for deps stops at these modules.
 PLUMBING = (
+    "src/star1/__init__.py",
     "src/star1/artifacts.py",
     "src/star1/errors.py",
     "src/star1/files.py",
