@@ -174,4 +174,4 @@ def cause(log: Path) -> str:
             more = lines[place + 1 : place + 2]  # pydantic says in the next line what is wrong
             message = [line, *(each.strip() for each in more if each.startswith("  Value error"))]
             return " ".join(message)[:600]
-    return lines[-1][:600] if lines else "it message nothing"
+    return lines[-1][:600] if lines else "its log is empty"
