@@ -1,9 +1,8 @@
 """The model half in a real DVC repository: bases and runs are entries, generated replies are remembered one by one."""
 
 import json
-import signal
-import subprocess
-import sys
+import multiprocessing
+import shutil
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from star1.llm.store import Store
+from tests import generating
 from tests.conftest import edit_params, run
 
 
@@ -85,17 +85,17 @@ def test_two_samples_more_generate_themselves_alone(built: Path) -> None:
 
 def test_killed_generations_are_not_generated_again(built: Path) -> None:
     lock = (built / "dvc.lock").read_text()
-    subprocess.run(["rm", "-rf", str(built / ".star1/responses")], check=True)
-    edit = "import star1.llm.endpoints.decoding as d; d.ROWS = 4"  # small batches, so that there are moments between
-    words = f"{edit}; import sys; sys.argv = ['generate', 'star1']; sys.path.insert(0, '.')"
-    code = f"{words}; from stages.generate import generate; from star1.pipeline.stage import main; main(generate)"
-    environment = {"PYTHONPATH": f"{built / 'src'}:{built}", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    shutil.rmtree(built / ".star1/responses")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.generating"])
     done = 0
     for _ in range(10):
-        with subprocess.Popen([sys.executable, "-c", code], cwd=built, env=environment) as process:
-            while process.poll() is None and generated(built) < done + 5:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
+        process = context.Process(target=generating.run, args=(built, "star1"))
+        process.start()
+        while process.is_alive() and generated(built) < done + 5:
+            time.sleep(0.01)
+        process.kill()
+        process.join()
         assert generated(built) >= done
         done = generated(built)
     output = run(built, "dvc", "repro", "--force", "--single-item", "generate@star1")
