@@ -1,7 +1,6 @@
 """The model half in a real DVC repository: bases and runs are entries, generated replies are remembered one by one."""
 
 import json
-import multiprocessing
 import shutil
 import time
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 from star1.llm.store import Store
 from tests import generating
 from tests.conftest import edit_params, run
+from tests.forked import forkserver
 
 
 def ran(output: str) -> set[str]:
@@ -86,8 +86,7 @@ def test_two_samples_more_generate_themselves_alone(built: Path) -> None:
 def test_killed_generations_are_not_generated_again(built: Path) -> None:
     lock = (built / "dvc.lock").read_text()
     shutil.rmtree(built / ".star1/responses")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.generating"])
+    context = forkserver()
     done = 0
     for _ in range(10):
         process = context.Process(target=generating.run, args=(built, "star1"))
