@@ -12,13 +12,11 @@ lineage or verdicts.
 """
 
 import argparse
-import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from deduplication import questions, words_of_the_model
 from dvc.repo import Repo
+from measuring import measured
 from ruamel.yaml import YAML
 
 from star1.artifacts import ARTIFACTS, SAFETY_CRITERIA, to_table, write_table
@@ -135,18 +134,11 @@ def rival(old: Path, new: Path) -> None:
         print(path.name, counts["right_only"], counts["left_only"], {k: n for k, n in columns.items() if n})
 
 
-def measured(command: list[str], folder: Path) -> str:
+def described(command: list[str], folder: Path) -> str:
     """Return the least wall and CPU seconds of three runs, and the peak of memory so far."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    walls, cpus = [], []
-    for _ in range(3):
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        walls.append(time.perf_counter() - began)
-        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    wall, cpu = measured(command, folder)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return f"{min(walls):6.2f} s, {min(cpus):6.2f} CPU s, peak so far {peak:.2f} GiB"
+    return f"{wall:6.2f} s, {cpu:6.2f} CPU s, peak so far {peak:.2f} GiB"
 
 
 def main() -> None:
@@ -168,7 +160,7 @@ def main() -> None:
             ("ours, --html", [*ours, "HEAD~1", "HEAD", "--html", "diff.html"]),
             ("pandas", plain),
         ):
-            print(f"{what:14} {measured(command, root)}")
+            print(f"{what:14} {described(command, root)}")
         print(subprocess.run(plain, check=True, capture_output=True, text=True).stdout)
 
 

@@ -10,17 +10,15 @@ and filters with booleans; a new text it compares with the collection through sc
 """
 
 import argparse
-import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from deduplication import BENCHMARK_ROWS, SOURCES, questions
+from measuring import measured
 
 from star1.artifacts import ARTIFACTS, to_table, write_table
 from star1.criteria import SAFETY_CRITERIA
@@ -104,19 +102,6 @@ def rival(asked: str) -> None:
     for name in ("categorized", "cot", "scored", "full_score", "star1", "lineage/select"):
         rows = pd.read_parquet(f"data/{name}.parquet")
         print(rows[rows["id"] == row_id])
-
-
-def measured(command: list[str], folder: Path) -> tuple[float, float]:
-    """Return the least wall and CPU seconds of three runs."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    walls, cpus = [], []
-    for _ in range(3):
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        walls.append(time.perf_counter() - began)
-        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(walls), min(cpus)
 
 
 def main() -> None:
