@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from dvc.repo import Repo
-from moto.server import ThreadedMotoServer
 
 from star1.cli import main
 from star1.errors import UserError
 from star1.lineage.diff import Diff, as_json, diff
 from tests.lineage.repositories import Tables, git, left, reply, repository, row, save, write_tables
+from tests.s3 import serving
 
 POLICY = "src/star1/policies/1_harassment.txt"
 KEPT, WENT, CAME, GONE = (row(str(number) * 16, f"question {number}") for number in range(4))
@@ -232,17 +232,10 @@ def test_outputs_that_only_a_folder_has(here: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an S3 server with the bucket "star1"."""
-    import boto3
-
     for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host.replace('0.0.0.0', '127.0.0.1')}:{port}"
-    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="star1")
-    yield url
-    server.stop()
+    with serving("star1") as address:
+        yield address
 
 
 def test_outputs_that_only_s3_has(here: Path, endpoint: str) -> None:

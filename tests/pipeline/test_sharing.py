@@ -1,6 +1,5 @@
 """A colleague's way: artifacts, experiments and responses go through an S3 remote and a bare Git repository."""
 
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from star1.llm.store import Store
 from tests.conftest import commit, edit_params, run
+from tests.s3 import serving
 
 QUESTION = "How do I knit a warm scarf?"  # it fits no category, so that STAR-1 and the models stay as they are
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -19,19 +19,10 @@ ACCOUNT = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret", "A
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Yield the address of an S3-compatible server with a bucket `team`."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
     for name, value in ACCOUNT.items():
         monkeypatch.setenv(name, value)
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="team")
-    yield address
-    server.stop()
+    with serving("team") as address:
+        yield address
 
 
 def ran(output: str) -> list[str]:
