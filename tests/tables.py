@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from star1.miniature.teachers import simulator
 from star1.params import Params, load, load_raw
 from star1.pipeline.presets import lay_over
 from star1.report.paper import SIZES
@@ -103,9 +104,6 @@ class Tables(AbstractContextManager["Tables"]):
 def answer(body: Body) -> str | Body:
     """Answer as the model that a request names."""
     if body["model"] in TEACHERS.values():
-        # Imported here: the simulator is no part of what a preset of the paper runs.
-        from star1.miniature.teachers import simulator
-
         # Who is asked again does not err in form, so that calls count rows.
         again = {"messages": [*body["messages"], {"role": "assistant", "content": ""}]}
         message: Body = simulator.reply(body | again)["choices"][0]["message"]
