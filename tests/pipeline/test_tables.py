@@ -98,7 +98,7 @@ def expected(suite: str, model: str) -> float:
 
 
 def check_page(root: Path, params: Params) -> None:
-    """The page names each model, and lays the first run and its base beside the paper's figures for the size."""
+    """The page names each model, and lays all of them beside the paper's figures for the size."""
     page, size = (root / "metrics/report.html").read_text(), params.report.paper_size
     assert size is not None
     shown = Page(page).cells
@@ -106,12 +106,11 @@ def check_page(root: Path, params: Params) -> None:
     assert all(note in shown for note in params.report.notes.values())
     start = page.index(f"<h2>Beside the paper, {size}</h2>")
     beside = Page(page[start : page.index("</section>", start)]).cells
-    run = next(name for name in params.evaluate.models if name in params.runs)
-    base = params.runs[run].base
+    models = params.evaluate.models
     for suite, title in (("safety", "Safety rate"), ("reasoning", "Reasoning accuracy")):
         paper = reported(size)
-        assert f"{title} {base} {run} {' '.join(paper)}" in beside
+        assert f"{title} {' '.join([*models, *paper])}" in beside
         for row in (*params.suites[suite], "average"):
-            ours = [expected(suite, model) for model in (base, run)]
+            ours = [expected(suite, model) for model in models]
             theirs = [figures[suite][row] for figures in paper.values()]
             assert f"{row} {' '.join(f'{value:.1f}' for value in ours + theirs)}" in beside
