@@ -128,6 +128,11 @@ LOGS = [
         "RuntimeError: Engine core initialization failed. See root cause above.\n",
         "ValueError: No available memory for the cache blocks",
     ),
+    (
+        "(VllmWorker-0 pid=13) ERROR 11-22 01:38:47 [multiproc_executor.py:953] ValueError: Available memory on node 0\n"
+        "Exception: WorkerProc initialization failed due to an exception in a background process.\n",
+        "ValueError: Available memory on node 0",
+    ),
     ("p: Error while finding module specification for 'vllm.entrypoints.openai.api_server'\n", "p: Error while"),
     ("Loading\n\nKilled\n\n", "Killed"),
     ("", "its log is empty"),

@@ -28,7 +28,7 @@ KEPT_S = 3600  # an idle connection
 # What the endpoint decides itself; the server would take the last of two.
 OURS = ("model", "revision", "tokenizer-revision", "served-model-name", "generation-config", "host", "port", "uds")
 TAIL = 300  # lines of a log in which the cause of an end is looked for
-PREFIX = re.compile(r"^\(\w+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]+\] ?)?")  # before the lines of vLLM's processes
+PREFIX = re.compile(r"^\([\w-]+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]+\] ?)?")  # before the lines of vLLM's processes
 CAUSE = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.|^[\w.]+: error: |^\S+: Error ")
 
 
