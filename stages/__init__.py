@@ -6,12 +6,14 @@ Python imports this first. Imports take seconds, and main, which tells of Ctrl-C
 import sys
 from types import TracebackType
 
+import star1  # noqa: F401 - it sets GOMP_SPINCOUNT, which OpenMP reads when a stage imports torch
 
-def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+
+def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         print("interrupted before the stage began.", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _told
+sys.excepthook = _excepthook

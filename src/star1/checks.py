@@ -1,18 +1,21 @@
 """What stage `check` looks at beyond the types of params.yaml: the files, tasks and endpoints that params name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
+from star1.artifacts import ARTIFACTS
+from star1.bases.folder import require_model
 from star1.errors import UserError
-from star1.evaluation.tasks import names, task_of
+from star1.evaluation.tasks import task_of
 from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
-from star1.sources.entries import Entry
+from star1.sources.entries import Entry, LabelledEntry
 from star1.sources.files import copied
 from star1.sources.published import read_published
+from star1.sources.read import read_labelled
 from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
 from star1.training.rows import training_rows
@@ -29,12 +32,44 @@ def check_repository(params: Params, root: Path) -> None:
             check_world(read_launch(root / f"configs/{run.launch}.yaml"), training_settings(params.train, run).batch)
         except UserError as error:
             mistakes.append(f"runs.{name}: {error}")
+    mistakes += _data_mistakes(params) + _folder_mistakes(params, root)
     mistakes += _row_mistakes(params, root)
     for key, task in judging_tasks(params).items():
         mistakes += _task_mistakes(params, key, task)
-    mistakes += _label_mistakes(params)
+    mistakes += _label_mistakes(params, root)
     if mistakes:
         raise UserError("\n".join(f"params.yaml: {mistake}" for mistake in mistakes))
+
+
+def _data_mistakes(params: Params) -> list[str]:
+    """Return a line for each run whose rows no stage makes.
+
+    The names of published and datasets are checked with the params, and data/own is the user's.
+    """
+    made = {
+        artifact.path.removeprefix("data/").removesuffix(".parquet")
+        for artifact in ARTIFACTS.values()
+        if {"question", "response"} <= set(artifact.columns) and "{" not in artifact.path
+    }
+    return [
+        f"runs.{name}.{key}: no stage makes data/{data}.parquet with responses; there are {', '.join(sorted(made))}, "
+        "published/NAME and datasets/NAME"
+        for name, run in params.runs.items()
+        for key, data in (("data", run.data), ("steps_of", run.steps_of))
+        if data not in made and data.partition("/")[0] not in ("published", "datasets", "own")
+    ]
+
+
+def _folder_mistakes(params: Params, root: Path) -> list[str]:
+    """Return a line for each base whose folder lies here and holds no model."""
+    mistakes = []
+    for name, base in params.bases.items():
+        if base.source == "folder" and (root / base.path).is_dir():
+            try:
+                require_model(root / base.path)
+            except UserError as error:
+                mistakes.append(f"bases.{name}.path: {error}")
+    return mistakes
 
 
 def _row_mistakes(params: Params, root: Path) -> list[str]:
@@ -115,19 +150,37 @@ def _task_mistakes(params: Params, key: str, task: str) -> list[str]:
     return []
 
 
-def _label_mistakes(params: Params) -> list[str]:
-    """Say which labels of agreement are no words of their judge, and which second judge is the first one again."""
+def _label_mistakes(params: Params, root: Path) -> list[str]:
+    """Say which labels of agreement are no words of their judge, and which second judge is the first one again.
+
+    Labelled replies that lie here are read: a judge's try would only meet their faults after hours.
+    """
     mistakes = []
     for name, entry in params.agreement.items():
-        words = task_of(entry.task).verdicts if entry.task in names() else ()
-        for word in (entry.labels or {}).values():
-            if words and word not in words:
-                mistakes.append(f"agreement.{name}.labels: {word!r} is no verdict of {entry.task}: {', '.join(words)}")
+        key = f"agreement.{name}"
+        if not _task_mistakes(params, f"{key}.task", entry.task):
+            found = _word_mistakes(key, entry.task, (entry.labels or {}).values())
+            mistakes += found or _reply_mistakes(name, entry, root)
     for suite, task in params.evaluate.second_judges.items():
         first = [name for name in params.suites.get(suite, []) if params.benchmarks[name].task == task]
         if first:
             mistakes.append(f"evaluate.second_judges.{suite}: {task} is the first judge of {first[0]}")
     return mistakes
+
+
+def _reply_mistakes(name: str, entry: LabelledEntry, root: Path) -> list[str]:
+    if not _is_here(entry, root):
+        return []
+    try:
+        return _word_mistakes(f"agreement.{name}", entry.task, read_labelled(name, entry, root)["label"])
+    except UserError as error:
+        return str(error).splitlines()
+
+
+def _word_mistakes(key: str, task: str, words: Iterable[str]) -> list[str]:
+    verdicts = task_of(task).verdicts
+    unknown = [word for word in dict.fromkeys(words) if word not in verdicts]
+    return [f"{key}.labels: {word!r} is no verdict of {task}: {', '.join(verdicts)}" for word in unknown]
 
 
 def prepare_folders(root: Path) -> list[Path]:

@@ -83,8 +83,8 @@ def export(
 
     root = repository()
     folder = to or root / "exports" / name
-    said = write(root, name, folder)
-    typer.echo(f"{folder}: {said}")
+    summary = write(root, name, folder)
+    typer.echo(f"{folder}: {summary}")
 
 
 @app.command()

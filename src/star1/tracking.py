@@ -110,6 +110,7 @@ def pipeline_run(params: dict[str, Any], metrics: dict[str, Any], report: Path, 
         _attempt(lambda: mlflow.log_params(deciding))
         _attempt(lambda: mlflow.log_metrics({k: v for k, v in flat(metrics).items() if v is not None}))
         _attempt(lambda: mlflow.log_artifact(str(report)))
+        _attempt(lambda: _log_diff(mlflow, root))
         hashes = lock_hashes(root)
         for path in sorted(DATA_SETS & hashes.keys()):
             dataset = MetaDataset(LocalArtifactDatasetSource(path), name=path, digest=hashes[path])
@@ -118,6 +119,18 @@ def pipeline_run(params: dict[str, Any], metrics: dict[str, Any], report: Path, 
         models = {path: md5 for path, md5 in hashes.items() if path.startswith("models/")}
         _attempt(lambda: mlflow.set_tags(models))
         _attempt(lambda: _adopt(mlflow, mlflow.active_run().info.run_id))
+
+
+def _log_diff(mlflow: Any, root: Path) -> None:
+    """Log the page of `star1 diff` from the baseline, an experiment's commit or HEAD, if anything moved since."""
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV") or "HEAD"
+    command = ["git", "-C", str(root), "diff", "--quiet", baseline, "--", "params.yaml", "dvc.lock"]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 1:  # 0: the same; 128: no commit
+        return
+    from star1.lineage.diff import diff
+    from star1.lineage.diff_page import page
+
+    mlflow.log_text(page(diff(baseline, "workspace")), "diff.html")
 
 
 def _origin() -> dict[str, str]:

@@ -95,7 +95,7 @@ def test_fields_are_filled_in_as_dvc_does() -> None:
     raw = load_raw(ROOT / "params.yaml")
     collect = graph.declared(ROOT, "collect", ("ALERT",), raw)
     assert "sources.ALERT" in collect.params
-    assert "src/star1/sources/miniature.py" in collect.deps
+    assert "src/star1/miniature/world" in collect.deps
     assert "data/raw/ALERT.parquet" in collect.outs
     judge = graph.declared(ROOT, "judge", ("star1",), raw)
     assert judge.deps[-1] == "data/generations/star1.parquet"

@@ -26,6 +26,18 @@ def generated(repository: Path) -> int:
         return sum(row[2] for row in store.models() if row[0] == "model")
 
 
+def logged_diff(repository: Path) -> str:
+    """Return the page diff.html of the last execution that MLflow knows."""
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{repository / '.star1/mlflow.db'}")
+    last, *_ = mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.kind = 'pipeline'", order_by=["start_time DESC"],
+        max_results=1, output_format="list",
+    )  # fmt: skip
+    return str(mlflow.artifacts.load_text(f"{last.info.artifact_uri}/diff.html"))
+
+
 def test_bases_and_runs_are_entries_and_each_run_is_compared_with_its_own_base(built: Path) -> None:
     def change(params: Any) -> None:
         params["bases"]["other"] = dict(params["bases"]["miniature"]) | {"seed": 7}
@@ -55,6 +67,7 @@ def test_bases_and_runs_are_entries_and_each_run_is_compared_with_its_own_base(b
     assert '"learning_rate": 0.001' in card and "models/other" in card
     page = (built / "metrics/report.html").read_text()
     assert all(name in page for name in details["models"])
+    assert "runs.tuned.train.learning_rate" in logged_diff(built), "what moved since HEAD"
 
 
 def test_a_benchmark_more_generates_its_own_prompts_alone(built: Path) -> None:

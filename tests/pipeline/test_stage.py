@@ -124,3 +124,10 @@ def test_an_interrupt_during_the_imports_is_told_in_a_line(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "interrupted before the stage began.\n")
     assert done.returncode
+
+
+def test_openmp_gets_its_spin_count_before_torch_is_imported() -> None:
+    program = "import stages, os, sys; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout == "2000 False\n"

@@ -1,5 +1,6 @@
 """What params.yaml says of a base: where it comes from. Each `source` is a package of star1.bases with a `make`."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -48,7 +49,14 @@ class HubBase(Section):
     source: Literal["hub"]
     path: Literal["src/star1/bases/hub"]
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    revision: str
+
+    @field_validator("revision")
+    @classmethod
+    def _pinned(cls, revision: str) -> str:
+        if not re.fullmatch("[0-9a-f]{40}", revision):
+            raise ValueError(f"must be a commit hash of 40 hex digits, because a branch or tag moves; got {revision!r}")
+        return revision
 
 
 class FolderBase(Section):

@@ -22,7 +22,7 @@ def compared(old: pq.ParquetFile, new: pq.ParquetFile, model: str) -> tuple[list
     benchmarks: {"model", "suite", "benchmark", "task", "prompts": those of both states, "only": (old, new) prompts that
     one state alone has, "old", "new": shares of success with their Wilson intervals, "change": the paired change with
     Newcombe's interval, in points, "gained", "lost", "other": replies whose verdict flipped}. Whether a
-    verdict counts is what its own state said. Several samples of a prompt count as their mean, as in the evaluation.
+    verdict counts is what its own state says. Several samples of a prompt count as their mean, as in the evaluation.
     flips: {"model", "suite", "benchmark", "prompt_id", "sample", "prompt", "kind": gained, lost or other, "old", "new":
     {"verdict", "thinking", "answer", "response"}}, those that lost first.
     Raises KeyError naming a column that one of the files lacks.
@@ -87,11 +87,11 @@ def _flips(
     flipped: pd.DataFrame, old: tuple[pq.ParquetFile, np.ndarray], new: tuple[pq.ParquetFile, np.ndarray], model: str
 ) -> list[dict[str, Any]]:
     """Return the flipped rows with the replies of both files; the index of `flipped` counts the matched rows."""
-    said = []
+    replies = []
     for file, rows in (old, new):
         names = [name for name in SHOWN if name in file.schema_arrow.names]
         columns = {name: taken(file, name, rows[flipped.index]).to_pylist() for name in names}
-        said.append([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+        replies.append([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
     names = ["suite", "benchmark", "prompt_id", "sample", "prompt", "kind", "was", "verdict"]
     records = flipped[names].to_dict("records")
     return [
@@ -101,5 +101,5 @@ def _flips(
             "old": {"verdict": row["was"], **before},
             "new": {"verdict": row["verdict"], **after},
         }
-        for row, before, after in zip(records, *said, strict=True)
+        for row, before, after in zip(records, *replies, strict=True)
     ]

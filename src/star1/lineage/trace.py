@@ -146,8 +146,8 @@ def _deduplicated(pool: Pool, params: Params, row_id: str, collected: list[Place
             yield "deduplicate", f"because of the prompt {row_id}: {_quoted(prompt_text(pool.root, row_id))}"
             return
         if published := next(_published(pool.root, params, row_id), None):
-            said = f"because of {row_id}, published as {published['name']}: {_quoted(published['question'])}"
-            yield "deduplicate", said
+            cause = f"because of {row_id}, published as {published['name']}: {_quoted(published['question'])}"
+            yield "deduplicate", cause
             return
         first = next(places(pool, row_id), None)
         yield (
@@ -259,8 +259,8 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
     if near is None:
         yield "deduplicate", "no kept row shares a word with it"
     else:
-        said = f"nearest kept row: {near.text.name}, cosine {near.value:.3f}: {_quoted(near.text.question)}"
-        yield "deduplicate", said
+        nearest = f"nearest kept row: {near.text.name}, cosine {near.value:.3f}: {_quoted(near.text.question)}"
+        yield "deduplicate", nearest
     for match, would in zip(matches, ["would be dropped", *["and if not for that"] * len(matches)], strict=False):
         yield "deduplicate", f"{would}: {_reason(match.reason, match.value, match.detail)}"
         yield "deduplicate", f"because of {match.text.name}: {_quoted(match.text.question)}"
@@ -272,12 +272,12 @@ def _never_collected(pool: Pool, params: Params, text: str) -> Iterator[Line]:
 def _reason(reason: str, value: float | None, detail: str | None) -> str:
     """Say a reason with what decided: the cosine or n-gram, the step and probability, or the scores."""
     if reason in ledger.REASONS:
-        said = [f"cosine {value:.3g}" if value is not None else None, _quoted(detail) if detail else None]
+        parts = [f"cosine {value:.3g}" if value is not None else None, _quoted(detail) if detail else None]
     elif reason == OVER_REPRESENTED:
-        said = [f"at {detail}", f"probability {value:.3g}"]
+        parts = [f"at {detail}", f"probability {value:.3g}"]
     else:
-        said = [f"lowest score {value:g}" if value is not None else None, detail]
-    return ", ".join([reason, *(part for part in said if part)])
+        parts = [f"lowest score {value:g}" if value is not None else None, detail]
+    return ", ".join([reason, *(part for part in parts if part)])
 
 
 def _unaccounted(stage: str) -> str:

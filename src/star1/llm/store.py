@@ -77,7 +77,7 @@ class Store:
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"{folder}: cannot keep responses here ({error.strerror}).") from None
-        with self._told():
+        with self._user_errors():
             self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             # Every commit survives a kill; after a power cut the last ones may be missing, never torn.
@@ -93,7 +93,8 @@ class Store:
         self.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _user_errors(self) -> Iterator[None]:
+        """Turn an error of SQLite into a UserError with the store's path and what to do."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -108,7 +109,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the database inside a transaction that no other process can write between."""
-        with self._told():
+        with self._user_errors():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
@@ -127,7 +128,7 @@ class Store:
         for start in range(0, len(requests), AT_ONCE):
             keys = [request.key for request in requests[start : start + AT_ONCE]]
             query = f"SELECT key, reply FROM replies WHERE key IN ({','.join('?' * len(keys))})"
-            with self._told():
+            with self._user_errors():
                 rows = self._database.execute(query, keys).fetchall()
             found |= {key: self._unpacked(key, packed) for key, packed in rows}
         return found
@@ -162,7 +163,7 @@ class Store:
         """Take the right to send a request; False if another owner has it, or if its reply is there and not `again`."""
         self._hold()
         free = "SELECT ?, ?" if again else "SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM replies WHERE key = ?1)"
-        with self._told():
+        with self._user_errors():
             taken = self._database.execute(f"INSERT OR IGNORE INTO claims {free}", (key, self._owner)).rowcount
             if taken == 1:
                 return True
@@ -176,7 +177,7 @@ class Store:
 
     def release(self, key: str) -> None:
         """Give a claim back without a reply."""
-        with self._told():
+        with self._user_errors():
             self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
 
     def _hold(self) -> None:
@@ -198,13 +199,13 @@ class Store:
     def usage(self, where: str = "1", values: Sequence[str] = ()) -> Usage:
         """Return what the stored replies that fit an SQL condition took."""
         query = "SELECT COUNT(*), SUM(prompt_chars), SUM(prompt_tokens), SUM(reply_tokens) FROM replies"
-        with self._told():
+        with self._user_errors():
             row = self._database.execute(f"{query} WHERE reply_tokens > 0 AND {where}", values).fetchone()
         return Usage(*(value or 0 for value in row))
 
     def pay(self, pid: int, started: float, usd: float) -> None:
         """Note dollars that the run of that process (its pid, and when it began) has spent."""
-        with self._told():
+        with self._user_errors():
             self._database.execute(
                 "INSERT INTO spending VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET usd = usd + excluded.usd",
                 (pid, started, usd),
@@ -213,12 +214,12 @@ class Store:
     def spent_usd(self, pid: int, started: float) -> float:
         """Return the dollars noted for a run; a clock that was set moves `started` a little, another run by more."""
         query = "SELECT TOTAL(usd) FROM spending WHERE pid = ? AND ABS(started - ?) < 60"
-        with self._told():
+        with self._user_errors():
             return float(self._database.execute(query, (pid, started)).fetchone()[0])
 
     def models(self) -> list[tuple[str, str, int, int, int, int]]:
         """Return (role, model, replies, prompt tokens, reply tokens, bytes) for each model that has replied."""
-        with self._told():
+        with self._user_errors():
             return self._database.execute(
                 "SELECT role, model, COUNT(*), SUM(prompt_tokens), SUM(reply_tokens), SUM(LENGTH(request) +"
                 " LENGTH(reply)) FROM replies GROUP BY role, model ORDER BY role, model"
@@ -226,7 +227,7 @@ class Store:
 
     def rows(self, prefix: str = "") -> Iterator[Remembered]:
         """Yield the rows whose key begins with `prefix`, sorted by key."""
-        with self._told():
+        with self._user_errors():
             cursor = self._database.execute(
                 "SELECT * FROM replies WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + "g")
             )
@@ -241,12 +242,12 @@ class Store:
             if really:
                 database.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key, _ in dropped))
         if really:
-            with self._told():
+            with self._user_errors():
                 self._database.execute("VACUUM")
         return len(dropped), sum(size for _, size in dropped)
 
     def __len__(self) -> int:
-        with self._told():
+        with self._user_errors():
             return int(self._database.execute("SELECT COUNT(*) FROM replies").fetchone()[0])
 
     def close(self) -> None:

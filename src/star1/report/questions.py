@@ -47,7 +47,7 @@ def questions(
             life.append(f"categorize: {', '.join(categories[row_id])}")
             values = [f"{name.replace('_', ' ')} {value}" for name, value in (scores[row_id] or {}).items()]
             life.append(f"score: {', '.join(values) or 'none'}")
-        life.append(f"select: {fate}" if row_id in responses else _said(left.get(row_id)))
+        life.append(f"select: {fate}" if row_id in responses else _in_words(left.get(row_id)))
         life += _benign(row_id, children, left_benign) if row_id in responses else []
         texts = {"thinking": thinking, "answer": answer}
         found.append(row | {"category": categories.get(row_id, []), "fate": fate, "life": life} | texts)
@@ -58,17 +58,17 @@ def questions(
 
 def _benign(row_id: str, children: Mapping[str, Any], left: Mapping[str, Any]) -> list[str]:
     if row_id not in children:
-        return [_said(left[row_id])] if row_id in left else []  # nothing is rewritten where benign.rewrite is false
+        return [_in_words(left[row_id])] if row_id in left else []  # nothing is rewritten where benign.rewrite is false
     child = children[row_id]
-    said = f"rewrite: into the look-alike {child['id']}: “{child['question']}”"
-    return [said, _said(left[child["id"]]) if child["id"] in left else "filter_benign: kept in STAR-benign"]
+    rewritten = f"rewrite: into the look-alike {child['id']}: “{child['question']}”"
+    return [rewritten, _in_words(left[child["id"]]) if child["id"] in left else "filter_benign: kept in STAR-benign"]
 
 
 def _left(line: Mapping[Any, Any] | None) -> str:
     return f"{line['stage']}: {line['reason']}" if line else "in no lineage"
 
 
-def _said(line: Mapping[Any, Any] | None) -> str:
+def _in_words(line: Mapping[Any, Any] | None) -> str:
     """Return a line of the lineage in words: stage, outcome, reason, detail."""
     if line is None:
         return "neither kept nor in the lineage: the tables are of different runs"

@@ -209,27 +209,25 @@ def judges(tasks: Mapping[str, Sequence[str]], tried: Mapping[str, Mapping[str, 
 
 
 def beside_paper(evaluation: Mapping[str, Any], size: str) -> list[dict[str, Any]]:
-    """This run's base and first run beside the paper's Instruct, R1-Distill and STAR-1, benchmark by benchmark.
+    """Return this run's models beside the paper's Instruct, R1-Distill and STAR-1, benchmark by benchmark.
 
     Only the paper's reading is laid beside (every reply counts, on the whole output): a benchmark without it is left
     out, and so is our average where it is over other benchmarks than the paper's.
     """
     paper = reported(size)
-    runs = [model for model in evaluation["models"] if evaluation["bases"][model] != model]
-    models = [evaluation["bases"][runs[0]], runs[0]] if runs else evaluation["models"][:1]
     tables = []
     for suite, names in BENCHMARKS.items():
         rows = []
         for name in (*names, "average"):
             ours = []
-            for model in models:
+            for model in evaluation["models"]:
                 result = evaluation["suites"].get(suite, {}).get(model, {}).get("paper", {"benchmarks": {}})
                 same = set(result["benchmarks"]) == set(names)
                 ours.append(
                     result["benchmarks"].get(name) if name != "average" else result["average"] if same else None
                 )
             rows.append((name, ours, [figures[suite][name] for figures in paper.values()]))
-        tables.append({"suite": SUITES[suite], "models": models, "rows": rows})
+        tables.append({"suite": SUITES[suite], "models": evaluation["models"], "rows": rows})
     return tables
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def make(entry: "FolderBase", out: Path) -> None:
     """Copy the model into `out`. Raises UserError if the folder holds no model in the transformers layout."""
     folder = Path(entry.path)
-    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
-        raise UserError(f"{entry.path}: no model in the transformers layout (config.json, *.safetensors) is there.")
+    require_model(folder)
     shutil.copytree(folder, out, dirs_exist_ok=True)
+
+
+def require_model(folder: Path) -> None:
+    """Raise UserError if the folder holds no model in the transformers layout."""
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        raise UserError(f"{folder}: no model in the transformers layout (config.json, *.safetensors) is there.")

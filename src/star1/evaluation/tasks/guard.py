@@ -44,7 +44,7 @@ def neutralised(text: str) -> str:
 
 
 def conversation(row: Any) -> Messages:
-    """Return the conversation that a guard judges, of a row of prompt and text: the prompt, and what was said to it."""
+    """Return the conversation that a guard judges, of a row of prompt and text: the prompt, and the reply to it."""
     return [
         {"role": "user", "content": neutralised(row.prompt)},
         {"role": "assistant", "content": neutralised(row.text)},
@@ -57,15 +57,15 @@ def _ask(rows: pd.DataFrame, folder: Path) -> Questions[parsing.Guarded]:
 
 
 def _read(rows: pd.DataFrame, asked: Asked[parsing.Guarded]) -> pd.DataFrame:
-    said = {part: values(rows, part, asked) for part in PARTS}
-    words = {part: [each and ("safe" if each.safe else "unsafe") for each in said[part]] for part in PARTS}
+    replies = {part: values(rows, part, asked) for part in PARTS}
+    words = {part: [each and ("safe" if each.safe else "unsafe") for each in replies[part]] for part in PARTS}
     pairs = zip(rows.itertuples(index=False), words["whole"], strict=True)
     return rows.assign(
         verdict=[strict_verdict(row, "whole", word) for row, word in pairs],
         paper_verdict=_paper_verdicts(rows, words["whole"], asked.failures),
         thinking_verdict=column(words["thinking"], rows),
         answer_verdict=column(words["answer"], rows),
-        hazards=column([list(each.hazards) if each else None for each in said["whole"]], rows),
+        hazards=column([list(each.hazards) if each else None for each in replies["whole"]], rows),
     )
 
 

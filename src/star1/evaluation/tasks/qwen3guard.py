@@ -63,15 +63,15 @@ def _ask(rows: pd.DataFrame, folder: Path) -> Questions[SecondGuarded]:
 
 
 def _read(rows: pd.DataFrame, asked: Asked[SecondGuarded]) -> pd.DataFrame:
-    said = {part: values(rows, part, asked) for part in PARTS}
-    words = {part: [each and each.verdict for each in said[part]] for part in PARTS}
+    replies = {part: values(rows, part, asked) for part in PARTS}
+    words = {part: [each and each.verdict for each in replies[part]] for part in PARTS}
     pairs = zip(rows.itertuples(index=False), words["whole"], strict=True)
     return rows.assign(
         verdict=[strict_verdict(row, "whole", word) for row, word in pairs],
         thinking_verdict=column(words["thinking"], rows),
         answer_verdict=column(words["answer"], rows),
-        hazards=column([list(each.categories) if each else None for each in said["whole"]], rows),
-        detail=column([f"refusal: {each.refusal}" if each else None for each in said["whole"]], rows),
+        hazards=column([list(each.categories) if each else None for each in replies["whole"]], rows),
+        detail=column([f"refusal: {each.refusal}" if each else None for each in replies["whole"]], rows),
     )
 
 
