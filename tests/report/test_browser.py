@@ -66,6 +66,35 @@ def rows() -> pd.DataFrame:
     return texts
 
 
+def share(part: int, words: int) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """The `part`th of 50,000 replies of five models, no prompt twice, and 41,000 questions, 1,000 of them in STAR-1."""
+    count, asked, selected = 10_000 // part, 41_000 // part, 1_000 // part
+    said, numbers = "word " * words, [f"{number:016x}" for number in range(asked)]
+    named = {"suite": "safety", "benchmark": "WildJailbreak", "label": None, "sample": 0, "response": ""}
+    verdicts = dict.fromkeys(("verdict", "paper_verdict", "thinking_verdict", "answer_verdict"), "unsafe")
+    texts = {"thinking": 10 * said, "answer": 5 * said, "extracted": said[:60]}
+    same = {name: [value] * count for name, value in (named | verdicts | texts).items()}
+    replies = {
+        f"model-{model}": frame(
+            same | {"prompt_id": numbers[:count], "prompt": [f"{model} {number} {said}" for number in range(count)]}
+        )
+        for model in range(5)
+    }
+    life = [
+        "collect: wildjailbreak",
+        "deduplicate: 12 others were dropped because of it",
+        "categorize: Violence/Physical Harm, Privacy/Personal Data",
+        "score: Compliance with Safety Policies 10, Policy Relevancy Evaluation 10, Reasoning Accuracy 10",
+        "select: dropped: over-represented, step 12,345 of 40,000",
+    ]
+    row = {"source": "wildjailbreak", "category": ["Privacy/Personal Data"], "life": life}
+    lives = {name: [value] * asked for name, value in row.items()} | {"id": numbers}
+    fates = ["in STAR-1"] * selected + ["select: over-represented"] * (asked - selected)
+    thoughts = [20 * said] * selected + [None] * (asked - selected)
+    both = {"fate": fates, "thinking": thoughts, "answer": thoughts}
+    return replies, frame(lives | both | {"question": [f"{number} {said}" for number in numbers]})
+
+
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
     """A headless Chromium whose alerts would be seen."""
@@ -116,6 +145,11 @@ def text(driver: Any) -> str:
     return shown
 
 
+def scripts(driver: Any) -> list[str]:
+    """Return the files that the page has read."""
+    return sorted(driver.execute_script("return [...document.scripts].map(s => s.getAttribute('src'))"))
+
+
 def test_hostile_texts_are_shown_as_text(driver: Any, show: Callable[..., str]) -> None:
     assert show("view=replies") == "120 of 120 replies"
     shown = text(driver)
@@ -126,8 +160,7 @@ def test_hostile_texts_are_shown_as_text(driver: Any, show: Callable[..., str]) 
     assert "1,048,576 characters in all" in shown
     tags = driver.execute_script("return [...new Set([...document.body.querySelectorAll('*')].map(e => e.localName))]")
     assert not {"img", "svg", "iframe", "textarea", "object", "embed", "link"} & set(tags)
-    sources = driver.execute_script("return [...document.scripts].map(s => s.getAttribute('src'))")
-    assert sorted(sources) == ["browser.js", "data/replies-0.js", "data/replies.js"]
+    assert scripts(driver) == ["browser.js", "data/replies-0.js", "data/replies.js"]
     assert show("view=questions") == "4 of 4 questions"
     assert "__proto__" in text(driver) and "⟨U+202E⟩" in text(driver)
     assert [entry for entry in driver.get_log("browser") if "favicon" not in entry["message"]] == []
@@ -186,6 +219,35 @@ def test_the_longest_texts_are_cut_so_that_all_have_room() -> None:
     assert len(beginnings[0]) == pytest.approx(len(beginnings[1]), abs=2)
     assert cut(texts, 10**6) == texts
     assert cut([LONG], 10**9)[0] == (LONG[: browser.LONGEST * len(LONG) // (len(LONG) + 2)], len(LONG))
+
+
+@pytest.mark.parametrize("words", [0, 20, 200])
+def test_50000_replies_and_41000_questions_take_at_most_60_mib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: int
+) -> None:
+    """A fiftieth of each, in a fiftieth of the room that is there for texts."""
+    part = 50
+    for name in ("ALL", "HEADS", "ANSWERS", "LEAST"):
+        monkeypatch.setattr(browser, name, getattr(browser, name) // part)
+    write(tmp_path, *share(part, words))
+    rows = sum(file.stat().st_size for file in (tmp_path / "data").iterdir())
+    page = sum(file.stat().st_size for file in tmp_path.iterdir() if file.is_file())
+    assert page + part * rows <= 60 * browser.MIB
+    assert words < 20 or page + part * rows > 55 * browser.MIB, "texts are cut although there is room"
+
+
+def test_a_page_reads_the_texts_that_it_shows_and_no_others(driver: Any, tmp_path: Path) -> None:
+    write(tmp_path, *share(25, words=1))  # 2,000 replies and 1,640 questions, in four files of texts each
+    for asked, texts in {
+        "view=replies": {"replies", "replies-0"},
+        "view=questions": {"questions", "questions-0"},
+        "view=replies&model=model-4&page=3": {"replies", "replies-3"},
+        "view=replies&q=number&texts=1": {"replies", *(f"replies-{number}" for number in range(4))},
+    }.items():
+        driver.get("about:blank")
+        driver.get(f"{(tmp_path / 'index.html').as_uri()}#{asked}")
+        counted(driver)
+        assert scripts(driver) == sorted(["browser.js", *(f"data/{name}.js" for name in texts)])
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from star1.report.page import FOLDER, style, templates
 PER_FILE = 500  # entries; a page of the browser reads one such file or two
 LONGEST = 20_000  # characters of a text, whatever room there is
 MIB = 2**20
-HEADS, REPLIES, ANSWERS = 8 * MIB, 38 * MIB, 6 * MIB  # bytes of an index's texts, of the replies, of STAR-1's responses
+ALL, HEADS, ANSWERS = 58 * MIB, 8 * MIB, 6 * MIB  # bytes of the folder, of an index's texts, of STAR-1's responses
+LEAST = 12 * MIB  # the replies' texts have the room that the rest of the folder leaves, and this much if it leaves less
+PUNCTUATION = 24  # bytes of brackets, commas and lengths of a reply whose texts are cut
 FACTS = {
     "answer_key": "right answer",
     "extracted": "taken for the answer",
@@ -40,15 +42,19 @@ def write(folder: Path, judgements: dict[str, pd.DataFrame], questions: pd.DataF
     41,000 questions the folder has less than 60 MiB: where texts do not fit, the longest are cut and say so.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    _write_view(folder, "replies", *_replies(judgements))
-    _write_view(folder, "questions", *_questions(questions))
     page = templates().get_template("browser.html").render(css=style())
     write_text(folder / "index.html", page)
     write_text(folder / "browser.js", (FOLDER / "browser.js").read_text(encoding="utf-8"))
+    index, texts = _questions(questions)
+    _write_data(folder, "questions", index | {"per_file": PER_FILE})
+    _write_texts(folder, "questions", texts)
+    index, rows = _replies(judgements)
+    _write_data(folder, "replies", index | {"per_file": PER_FILE})
+    taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    _write_texts(folder, "replies", _reply_texts(rows, ALL - taken))
 
 
-def _write_view(folder: Path, name: str, index: dict[str, Any], texts: list[Any]) -> None:
-    _write_data(folder, name, index | {"per_file": PER_FILE})
+def _write_texts(folder: Path, name: str, texts: list[Any]) -> None:
     for number, first in enumerate(range(0, len(texts), PER_FILE)):
         _write_data(folder, f"{name}-{number}", texts[first : first + PER_FILE])
 
@@ -58,8 +64,8 @@ def _write_data(folder: Path, name: str, value: Any) -> None:
     write_text(folder / f"data/{name}.js", f"star1({json.dumps(name)},{literal});\n")
 
 
-def _replies(judgements: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], list[Any]]:
-    """Return the index of the replies, model by model, and their texts: [thinking, answer, facts]."""
+def _replies(judgements: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the index of the replies, model by model, and their rows in its order."""
     rows = pd.concat([rows.assign(model=model) for model, rows in judgements.items()], ignore_index=True)
     unended = rows["answer"].isna() & rows["thinking"].isna()
     rows["answer"] = rows["answer"].where(~unended, rows["response"])
@@ -82,9 +88,15 @@ def _replies(judgements: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], list[
         "head": numbers.tolist(),
         "sample": rows["sample"].tolist(),
     }
-    both = cut([*rows["thinking"], *rows["answer"]], REPLIES)
+    return index, rows
+
+
+def _reply_texts(rows: pd.DataFrame, room: int) -> list[Any]:
+    """Return [thinking, answer, facts] of each reply, cut so that all take about `room` bytes."""
     facts = [_facts(row) for row in rows[[name for name in FACTS if name in rows]].to_dict("records")]
-    return index, list(zip(both[: len(rows)], both[len(rows) :], facts, strict=True))
+    room -= len(json.dumps(facts, ensure_ascii=False).encode()) + PUNCTUATION * len(rows)
+    both = cut([*rows["thinking"], *rows["answer"]], max(room, LEAST))
+    return list(zip(both[: len(rows)], both[len(rows) :], facts, strict=True))
 
 
 def _facts(row: dict[Hashable, Any]) -> list[str]:
