@@ -144,3 +144,14 @@ def test_a_view_holds_what_is_declared_and_nothing_else() -> None:
 
 def test_a_whole_section_may_be_declared() -> None:
     assert view(load(PATH), ("select",)).select == load(PATH).select
+
+
+def test_an_experiment_changes_its_own_line_alone(tmp_path: Path) -> None:
+    """DVC rewrites params.yaml at each -S: lists in one line become blocks, and a comment behind a list is lost."""
+    from dvc.utils.hydra import apply_overrides
+
+    path, text = tmp_path / "params.yaml", (ROOT / "params.yaml").read_text()
+    path.write_text(text)
+    for k in (250, 400):
+        apply_overrides(path, [f"select.k={k}"])
+    assert path.read_text() == text.replace("\n  k: 500 ", "\n  k: 400 ")
