@@ -129,7 +129,7 @@ LOGS = [
         "ValueError: No available memory for the cache blocks",
     ),
     (
-        "(VllmWorker-0 pid=13) ERROR 11-22 01:38:47 [multiproc_executor.py:953] ValueError: Available memory on node 0\n"
+        "(VllmWorker-0 pid=13) ERROR 11-22 01:38:47 [executor.py:953] ValueError: Available memory on node 0\n"
         "Exception: WorkerProc initialization failed due to an exception in a background process.\n",
         "ValueError: Available memory on node 0",
     ),
