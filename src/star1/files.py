@@ -1,13 +1,17 @@
-"""Files on disk: written whole or not at all, and their hashes."""
+"""Files on disk: written whole or not at all, their hashes, and YAML."""
 
+import copy
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,6 +29,19 @@ def file_md5(path: Path) -> str:
     """Return the MD5 of a file, under which DVC keeps it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def parse_yaml(text: bytes) -> Any:
+    """Return YAML as plain mappings and lists, read as DVC reads it. Raises ruamel's YAMLError.
+
+    A process parses the same bytes once: params.yaml takes 0.1 CPU seconds, and `star1 estimate` reads it 18 times.
+    """
+    return copy.deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: bytes) -> Any:
+    return YAML(typ="safe").load(text)
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from star1 import policies, prompts
 from star1.bases.entries import BaseEntry
 from star1.errors import UserError
 from star1.evaluation.settings import Evaluate
+from star1.files import parse_yaml
 from star1.llm.settings import Llm, Sending
 from star1.pipeline.fields import Name, Positive
 from star1.pipeline.view import Section
@@ -154,7 +154,7 @@ def _subset(key: str, names: list[str], section: str, known: list[str]) -> None:
 def load_raw(path: Path) -> dict[str, Any]:
     """Read params.yaml as plain mappings. Raises UserError if it is missing or not YAML."""
     try:
-        raw = YAML(typ="safe").load(path)
+        raw = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the command in the folder that holds it.") from None
     except YAMLError as error:

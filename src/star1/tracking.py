@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
+from star1.files import parse_yaml
 from star1.pipeline.graph import flat
 from star1.pipeline.home import home
 from star1.pipeline.stage import is_main_process
@@ -158,7 +157,7 @@ def lock_hashes(root: Path) -> dict[str, str]:
     path = root / "dvc.lock"
     if not path.exists():
         return {}
-    stages = YAML(typ="safe").load(path)["stages"]
+    stages = parse_yaml(path.read_bytes())["stages"]
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
     return {out["path"]: out["md5"] for out in sorted(outs, key=lambda o: o["path"])}
 

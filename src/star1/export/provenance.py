@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from star1.errors import UserError
-from star1.files import file_md5
+from star1.files import file_md5, parse_yaml
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Provenance:
 def provenance(root: Path, path: str) -> Provenance:
     """Return where the output `path` comes from. Raises UserError if dvc.lock does not know it."""
     lock = root / "dvc.lock"
-    stages: dict[str, Any] = YAML(typ="safe").load(lock)["stages"] if lock.is_file() else {}
+    stages: dict[str, Any] = parse_yaml(lock.read_bytes())["stages"] if lock.is_file() else {}
     needed, hashes = {path}, dict[str, str]()
     params: dict[str, Any] = {}
     # A stage stands in the lock anywhere, so it is looked through until no stage comes to those that wrote something.

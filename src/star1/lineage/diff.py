@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from star1.artifacts import ARTIFACTS
 from star1.errors import UserError
+from star1.files import parse_yaml
 from star1.lineage import flips, selected, tables
 from star1.lineage.states import Missing, State, states
 from star1.pipeline.graph import flat
@@ -153,7 +153,7 @@ def _params(before: State, after: State) -> list[dict[str, Any]]:
 
 def _flat_params(state: State) -> dict[str, Any]:
     try:
-        params = YAML(typ="safe", pure=True).load(state.text(PARAMS) or "") or {}
+        params = parse_yaml((state.text(PARAMS) or "").encode()) or {}
     except YAMLError as error:
         raise UserError(f"{PARAMS} of {state.name} is no YAML: {' '.join(str(error).split())}") from None
     return flat(params) if isinstance(params, dict) else {}

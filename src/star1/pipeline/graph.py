@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from star1.files import parse_yaml
 
 OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
 
@@ -38,7 +38,7 @@ def every(root: Path, params: dict[str, Any]) -> dict[tuple[str, ...], Declared]
 
 
 def _entries(root: Path) -> dict[str, Any]:
-    entries: dict[str, Any] = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    entries: dict[str, Any] = parse_yaml((root / "dvc.yaml").read_bytes())["stages"]
     return entries
 
 

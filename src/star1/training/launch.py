@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from star1.errors import UserError
+from star1.files import parse_yaml
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -33,7 +33,7 @@ class Launch:
 def read_launch(path: Path) -> Launch:
     """Read a file of configs/. Raises UserError where it is missing or no accelerate configuration."""
     try:
-        raw = YAML(typ="safe").load(path)
+        raw = parse_yaml(path.read_bytes())
         deepspeed = raw.get("deepspeed_config") or {}
         sharded = raw["distributed_type"] == "DEEPSPEED"
         return Launch(
