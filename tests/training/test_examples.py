@@ -47,7 +47,7 @@ def responses(draw: st.DrawFn) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(question=st.text(), drawn=responses(), max_tokens=st.integers(1, 60))
 def test_what_every_example_is(name: str, question: str, drawn: tuple[str, str, str], max_tokens: int) -> None:
     tokenizer, (thought, answer, response) = tokenizer_of(name), drawn

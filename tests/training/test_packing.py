@@ -40,7 +40,7 @@ def test_packed_rows_are_balanced(lengths: list[int]) -> None:
     assert max(loads) - min(loads) <= max(lengths)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1500))
 def test_no_way_of_cutting_takes_less(lengths: list[int], tokens: int) -> None:
     (rows,) = lay_out(lengths, tokens, ranks=1, packed=False)
@@ -68,7 +68,7 @@ def model(attention: str) -> SequenceLoss:
 sequences = st.lists(st.lists(st.integers(0, 39), min_size=2, max_size=12), min_size=3, max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sequences, st.randoms(use_true_random=False))
 def test_neighbours_in_a_packed_row_change_no_token_s_loss(ids: list[list[int]], random: object) -> None:
     packed, padded = model(PACKED), model("sdpa")
