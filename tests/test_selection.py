@@ -48,7 +48,7 @@ def plainly(rows: pd.DataFrame, k: int) -> list[tuple[str, Fraction]]:
 row = st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from(CATEGORIES), max_size=4))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(row, max_size=25), st.integers(0, 30), st.randoms(use_true_random=False))
 def test_removals_are_those_of_the_formula_in_any_order(
     rows: list[tuple[str, list[str]]], k: int, random: Random

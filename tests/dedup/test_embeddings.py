@@ -61,7 +61,7 @@ def clustered(rows: int, seed: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 700), st.integers(0, 40), st.integers(0, 2**32 - 1))
 def test_search_finds_what_all_products_find(rows: int, others: int, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:  # many blocks and tiles even for few rows

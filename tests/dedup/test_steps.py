@@ -86,7 +86,7 @@ options = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(list(SOURCES)), texts), max_size=40), st.lists(texts, max_size=8), options)
 def test_decisions_and_reasons_are_those_of_the_rival(
     questions: list[tuple[str, str]], benchmark: list[str], chosen: Settings

@@ -114,7 +114,7 @@ def test_the_page_of_many_flips_says_what_it_leaves_out() -> None:
     assert len(source) < 6_000_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=300))
 def test_any_line_fits_and_any_value_stays_in_its_cell(value: str) -> None:
     assert cell_len(fit(value)) <= WIDTH

@@ -72,7 +72,7 @@ def plain(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(old=ROWS, new=ROWS, keys=st.sampled_from([["id"], ["id", "source"]]))
 def test_counts_are_those_of_pandas(old: list[dict[str, Any]], new: list[dict[str, Any]], keys: list[str]) -> None:
     moved = compare(opened(old, SCHEMA), opened(new, SCHEMA), tuple(keys))
@@ -102,7 +102,7 @@ VERDICTS = st.dictionaries(
 
 
 def test_figures_are_those_of_the_statistics() -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(old=VERDICTS, new=VERDICTS)
     def check(old: dict[tuple[str, int], str], new: dict[tuple[str, int], str]) -> None:
         replies = [

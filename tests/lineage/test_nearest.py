@@ -11,7 +11,7 @@ from tests.dedup.rival import tfidf_cosines as cosines_of_scikit_learn
 from tests.dedup.test_steps import Settings, texts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(texts, min_size=1, max_size=12), texts, st.integers(1, 4), st.data())
 def test_the_same_as_for_whole_pools(known: list[str], text: str, n: int, data: st.DataObject) -> None:
     corpus, last = read_corpus([*known, text]), len(known)

@@ -124,7 +124,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("store"))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(sorted(PARSERS)), st.lists(REPLIES | ERRORS, min_size=3, max_size=3))
 def test_whatever_comes_the_whole_way_holds(store: Store, artifact: str, replies: list[dict[str, Any]]) -> None:
     messages = [{"role": "user", "content": "how?"}]

@@ -144,7 +144,7 @@ FENCES = st.sampled_from(["{}", "```json\n{}\n```", "Here: {}.", "<think>hm</thi
 CONTENTS = st.builds(lambda fence, text: fence.replace("{}", text, 1), FENCES, TEXTS) | ANYTHING
 
 
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10_000, suppress_health_check=list(HealthCheck))
 @given(CONTENTS, st.none() | st.text() | ANYTHING, st.sampled_from(["stop", "stop", "stop", "length", None]))
 def test_no_reply_crashes_a_parser_or_passes_out_of_range(content: Any, thought_apart: Any, finish_reason: Any) -> None:
     came = reply(content, finish_reason, reasoning_content=thought_apart)

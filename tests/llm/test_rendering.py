@@ -13,7 +13,7 @@ texts = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(turns=st.lists(texts, min_size=1, max_size=5))
 def test_every_conversation_has_ids_and_one_beginning(name: str, turns: list[str]) -> None:
     tokenizer = tokenizer_of(name)

@@ -14,7 +14,7 @@ from star1.sources.read import BENCHMARK_COLUMNS, LINEAGE_COLUMNS, REASONS, SOUR
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 QUESTIONS = st.lists(st.one_of(TEXTS, st.none(), st.integers(), st.just("x" * 10_001), st.just("\udc80")), min_size=1)
-SHARED_FOLDER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SHARED_FOLDER
