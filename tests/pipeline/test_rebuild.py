@@ -67,8 +67,7 @@ def test_an_edit_of_plumbing_re_runs_nothing(built: Path) -> None:
 
 def test_an_edit_of_one_source_s_entry_collects_that_source_alone(built: Path) -> None:
     edit_params(built, lambda params: params["sources"]["HarmfulQA"].update(rows=91))
-    stages = ran(run(built, "dvc", "repro", "deduplicate"))
-    assert stages == ["check", "collect@HarmfulQA", "deduplicate"]
+    assert ran(run(built, "dvc", "repro", "collect")) == ["check", "collect@HarmfulQA"]
 
 
 def test_an_edit_of_a_policy_asks_again_for_the_rows_that_carry_it(built: Path) -> None:
@@ -84,13 +83,18 @@ def test_an_edit_of_a_policy_asks_again_for_the_rows_that_carry_it(built: Path) 
     assert carrying <= asked(output)["reason"] <= carrying + lengths
 
 
-def test_an_experiment_with_a_smaller_k_asks_nothing(built: Path) -> None:
+def test_a_smaller_k_asks_nothing_and_the_run_cache_brings_the_old_state_back(built: Path) -> None:
     before = len(Store(built / ".star1/responses"))
     output = run(built, "dvc", "exp", "run", "--name", "smaller", "-S", "select.k=12", "filter_benign")
     assert ran(output) == ["check", "select", "rewrite", "reason_benign", "score_benign", "filter_benign"]
     assert asked(output) == {"rewrite": 0, "reason_benign": 0, "score_benign": 0}
     assert len(Store(built / ".star1/responses")) == before
     assert json.loads((built / "data/rows/select.json").read_text())["out"] == 12
+    commit(built)
+    edit_params(built, lambda params: params["select"].update(k=24))
+    output = run(built, "dvc", "repro", "filter_benign")
+    assert "Stage 'select' is cached" in output
+    assert asked(output) == {}
 
 
 def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: Path) -> None:
@@ -100,7 +104,7 @@ def test_a_larger_k_asks_for_the_new_rows_alone_even_in_a_temporary_copy(built: 
     assert asked(output) == {"rewrite": 4}
 
 
-def test_after_gc_all_that_the_pipeline_asks_is_still_remembered(built: Path) -> None:
+def test_after_gc_a_forced_run_asks_nothing_and_gives_the_same_lock(built: Path) -> None:
     with Store(built / ".star1/responses") as store:
         needed = len(store)
         store.put(Request("scorer", "http://x", {"model": "m", "messages": []}), {"choices": []})
@@ -108,25 +112,12 @@ def test_after_gc_all_that_the_pipeline_asks_is_still_remembered(built: Path) ->
     assert len(Store(built / ".star1/responses")) == needed + 1
     assert re.match(r"1 responses, .* MiB, dropped;", run(built, "star1", "responses", "gc", "--drop"))
     assert len(Store(built / ".star1/responses")) == needed
-    output = run(built, "dvc", "repro", "--force", "filter_benign")
-    assert asked(output) == dict.fromkeys(pending.INPUTS, 0)
-    assert "up to date" in run(built, "dvc", "status", "filter_benign")
-
-
-def test_forced_again_gives_the_same_lock(built: Path) -> None:
     lock = (built / "dvc.lock").read_text()
-    run(built, "dvc", "repro", "--force", "train@star1", "filter_benign", "generate@miniature", "judge@miniature")
+    targets = ("train@star1", "filter_benign", "generate@miniature", "judge@miniature")
+    output = run(built, "dvc", "repro", "--force", *targets)
+    assert asked(output) == dict.fromkeys(pending.INPUTS, 0)
     assert (built / "dvc.lock").read_text() == lock
-
-
-def test_the_run_cache_brings_back_an_old_state_without_a_call(built: Path) -> None:
-    edit_params(built, lambda params: params["select"].update(k=12))
-    run(built, "dvc", "repro", "filter_benign")
-    commit(built)
-    edit_params(built, lambda params: params["select"].update(k=24))
-    output = run(built, "dvc", "repro", "filter_benign")
-    assert "Stage 'select' is cached" in output
-    assert asked(output) == {}
+    assert "up to date" in run(built, "dvc", "status", "filter_benign")
 
 
 @pytest.mark.parametrize(

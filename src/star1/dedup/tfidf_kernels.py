@@ -127,6 +127,50 @@ def _bit(commonness: int) -> int:
 
 
 @compiled
+def _post(
+    row: int,
+    terms: Words,
+    weights: Floats,
+    prefix_starts: Numbers,
+    entries: Numbers,
+    rests: Floats,
+    signs: Bits,
+    fill: Numbers,
+    posting_rows: Words,
+    posting_bounds: Floats,
+    posting_signs: Bits,
+) -> None:
+    """Put a row into the inverted index, under each term of its prefix."""
+    for p in range(prefix_starts[row], prefix_starts[row + 1]):
+        slot = fill[terms[entries[p]]]
+        posting_rows[slot], posting_signs[slot] = row, signs[row]
+        posting_bounds[slot, 0], posting_bounds[slot, 1] = weights[entries[p]], rests[p]
+        fill[terms[entries[p]]] += 1
+
+
+@compiled
+def _shared(posting_signs: Bits, slot: int, mask: Bits, squares: Floats) -> float:
+    """Return the sum of `squares` over the bits that a posting's signature and `mask` have in common."""
+    total = 0.0
+    for word in range(2):
+        shared = posting_signs[slot, word] & mask[word]
+        while shared:
+            lowest = shared & (~shared + ONE)
+            total += squares[(word << 6) + PLACES[(lowest * DE_BRUIJN) >> TOP]]
+            shared ^= lowest
+    return total
+
+
+@compiled
+def _product(row_starts: Numbers, terms: Words, weights: Floats, row: int, query: Floats) -> float:
+    """Return a row's product with the query's weights, added up in the order of the terms."""
+    total = 0.0
+    for entry in range(row_starts[row], row_starts[row + 1]):
+        total += query[terms[entry]] * weights[entry]
+    return total
+
+
+@compiled
 def find_similar(
     row_starts: Numbers,
     terms: Words,
@@ -166,12 +210,9 @@ def find_similar(
     posting_bounds = np.empty((first[-1], 2), dtype=np.float32)  # the term's weight, and the rest behind it
     posting_signs = np.empty((first[-1], 2), dtype=np.uint64)
 
+    row_data = (terms, weights, prefix_starts, entries, rests, signs)
     for row in indexed:
-        for p in range(prefix_starts[row], prefix_starts[row + 1]):
-            slot = fill[terms[entries[p]]]
-            posting_rows[slot], posting_signs[slot] = row, signs[row]
-            posting_bounds[slot, 0], posting_bounds[slot, 1] = weights[entries[p]], rests[p]
-            fill[terms[entries[p]]] += 1
+        _post(row, *row_data, fill, posting_rows, posting_bounds, posting_signs)
 
     query = np.zeros(len(rarity), dtype=np.float64)
     squares = np.zeros(BITS, dtype=np.float64)  # by bit: the squared weights of the query's terms that have it
@@ -205,30 +246,18 @@ def find_similar(
                 if needed > rest * other_rest:
                     continue
                 if needed > 0:
-                    possible = common
-                    for word in range(2):
-                        shared = posting_signs[slot, word] & mask[word]
-                        while shared:
-                            lowest = shared & (~shared + ONE)
-                            possible += squares[(word << 6) + PLACES[(lowest * DE_BRUIJN) >> TOP]]
-                            shared ^= lowest
+                    possible = common + _shared(posting_signs, slot, mask, squares)
                     if needed * needed > possible * other_rest * other_rest:
                         continue
                 other = posting_rows[slot]
                 if compared[other] == q:
                     continue
                 compared[other] = q
-                cosine = 0.0
-                for entry in range(row_starts[other], row_starts[other + 1]):
-                    cosine += query[terms[entry]] * weights[entry]
+                cosine = _product(row_starts, terms, weights, other, query)
                 if cosine >= threshold and (cosine > cosines[q] or (cosine == cosines[q] and other < found[q])):
                     found[q], cosines[q] = other, cosine
         for entry in range(begin, end):
             query[terms[entry]] = 0.0
         squares[:] = 0.0
         if grow and found[q] < 0:
-            for p in range(prefix_starts[row], prefix_starts[row + 1]):
-                slot = fill[terms[entries[p]]]
-                posting_rows[slot], posting_signs[slot] = row, signs[row]
-                posting_bounds[slot, 0], posting_bounds[slot, 1] = weights[entries[p]], rests[p]
-                fill[terms[entries[p]]] += 1
+            _post(row, *row_data, fill, posting_rows, posting_bounds, posting_signs)
