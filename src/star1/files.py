@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def parse_yaml(text: bytes) -> Any:
 
 @lru_cache(maxsize=8)
 def _parsed(text: bytes) -> Any:
-    return YAML(typ="safe").load(text)
+    return YAML(typ="safe").load(BytesIO(text))  # an error in bytes would quote them, over several lines
 
 
 @contextmanager
