@@ -19,12 +19,12 @@ from tests.imports import ROOT
 # What params.yaml names by default, beside the files that sources name.
 TEXTS = ("src/star1/policies", "src/star1/prompts")
 CODE = ("src", "stages", "configs", "presets")
+PLOTS = ".dvc/plots"  # templates, which `dvc init` has none of
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
+
 # A busy machine takes longer over an example than hypothesis's 200 ms; no test is about time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-PLOTS = ".dvc/plots"  # templates, which `dvc init` has none of
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
 
 
 @pytest.fixture(autouse=True)
