@@ -1,12 +1,13 @@
 """Intervals over items with several samples: closed forms, invariants, and coverage by simulation."""
 
-from math import comb, sqrt
+from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import brentq
 
 from star1.evaluation.intervals import Z, paired_change, pass_at_k, proportion, share, t_quantile
 
@@ -22,11 +23,11 @@ def test_one_sample_an_item_is_wilsons_interval(successes: list[bool]) -> None:
 def test_several_samples_have_the_interval_worked_out_by_hand() -> None:
     correct = [0, 1, 1, 2, 2, 2, 3, 3, 4, 2] * 10
     means = np.array(correct) / 4
-    p, error = means.mean(), means.std(ddof=1) / sqrt(100)
-    kurtosis = stats.kurtosis(means, fisher=False)
-    t = stats.t.ppf(0.975, min(2 * 100 / (kurtosis - 1), 99))
-    n = p * (1 - p) / error**2 * (Z / t) ** 2
-    assert 100 < n < 400
+    # n_eff p (1 - p) = 25 / D effective items weigh D' against one item more, with the variance 1/4 and D = 1.
+    design = brentq(lambda d: (25 / d * means.var(ddof=1) / 0.25 + 0.25) / (25 / d + 0.25) - d, 0.25, 1)
+    freedom = min(2 * 100 / (stats.kurtosis(means, fisher=False) - 1), 99) / (1 - 0.25 / design) ** 2
+    p, n = 0.5, 100 / design * (Z / stats.t.ppf(0.975, freedom)) ** 2
+    assert 320 < n < 330
     low, high = np.roots([1 + Z * Z / n, -(2 * p + Z * Z / n), p * p])[::-1]  # Wilson's limits solve |p - x| = Z s(x)
     found = share(correct, [4] * 100)
     assert (found["value"], found["low"], found["high"]) == pytest.approx((50, 100 * low, 100 * high))
@@ -38,7 +39,13 @@ def test_samples_narrow_the_interval_down_to_that_of_as_many_items_and_no_furthe
     split = share([16] * 15 + [0] * 15, [16] * 30)
     equal = share([8] * 30, [16] * 30)
     assert split == pytest.approx(one), "items that always or never succeed count once, however often they are asked"
-    assert equal["high"] - equal["low"] == pytest.approx(proportion(240, 480)["high"] - proportion(240, 480)["low"])
+    many = proportion(240, 480)
+    assert 1 < (equal["high"] - equal["low"]) / (many["high"] - many["low"]) < 1.02
+
+
+def test_one_right_reply_of_many_says_hardly_more_than_none() -> None:
+    none, one = share([0] * 30, [16] * 30), share([1] + [0] * 29, [16] * 30)
+    assert one["high"] == pytest.approx(none["high"], rel=0.05)
 
 
 @pytest.mark.parametrize("right", [0, 16])
@@ -113,6 +120,7 @@ def test_outliers_take_degrees_of_freedom() -> None:
         stats.t.ppf(0.975, 2 * 30 / (stats.kurtosis(outlier, fisher=False) - 1))
     )
     assert t_quantile(outlier) > 1.5 * t_quantile(spread)
+    assert t_quantile(spread, 0.5) == pytest.approx(stats.t.ppf(0.975, 4 * 29)), "the known half has no uncertainty"
 
 
 @pytest.mark.parametrize(("n", "lowest", "highest"), [(30, 92.9, 97.5), (200, 93, 97.5), (500, 93, 97.5)])

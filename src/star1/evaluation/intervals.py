@@ -42,11 +42,14 @@ def share(correct: Counts, samples: Counts) -> Interval:
 
     With one sample an item it is `proportion`. With several it is the Wilson interval at the effective number of items
 
-        n_eff = p (1 - p) / SE² · (1.96 / t)²,    SE = standard deviation of the item means / sqrt(items),
+        n_eff = items / D · (1.96 / t)²,   D = (w D' + 1/4) / (w + 1/4),   D' = variance of the item means / p (1 - p),
 
-    held between the number of items and that of samples (item means spread at most like single replies, and at least
-    like independent ones). t is `t_quantile` of the item means; E. L. Korn and B. I. Graubard correct the effective
-    size of a survey by such a factor (Survey Methodology 24, 193-201, 1998). At 0 and 100 % n_eff is the items. Raises
+    held between the number of items and that of samples. D' is the design effect for an item (L. Kish, Survey Sampling,
+    1965): 1 where samples of an item say no more than one, 1 / m where its m samples say as much as m items; it is held
+    between these. D weighs it against one more item of which samples say no more than one, with the greatest variance
+    that a share can have, 1/4; w = items p (1 - p) / D is the same for the items. t is `t_quantile` of the item means
+    where only the part of D above 1 / m counts as estimated; E. L. Korn and B. I. Graubard correct the effective size
+    of a survey by (1.96 / t)² (Survey Methodology 24, 193-201, 1998). At 0 and 100 % n_eff is the items. Raises
     ValueError where a count does not fit.
     """
     return pass_at_k(correct, samples, 1)
@@ -124,18 +127,19 @@ def rounded(tree: Any, digits: int) -> Any:
     return round(tree, digits) + 0.0 if isinstance(tree, float) else tree
 
 
-def t_quantile(values: np.ndarray) -> float:
+def t_quantile(values: np.ndarray, estimated: float = 1.0) -> float:
     """Return the 97.5 % quantile of Student's t for the mean of `values` (at least two, not all equal).
 
-    Degrees of freedom: 2 n / (kurtosis - 1), F. E. Satterthwaite's (Biometrics Bulletin 2, 110-114, 1946) from the
+    Degrees of freedom, F. E. Satterthwaite's (Biometrics Bulletin 2, 110-114, 1946): 2 n / (kurtosis - 1) from the
     large-sample variance of a sample variance, between 1 and n - 1. A few outliers among many equal values, as item
-    means near 0 or 100 % have them, say little of the variance, and t is larger for it.
+    means near 0 or 100 % have them, say little of the variance, and t is larger for it. Where only the part `estimated`
+    (above 0, at most 1) of the variance is an estimate and the rest is known, they are divided by its square.
     """
     squares = (values - values.mean()) ** 2
     kurtosis = float((squares**2).mean() / squares.mean() ** 2)
     n = len(values)
     freedom = n - 1.0 if kurtosis <= 1 else min(max(2 * n / (kurtosis - 1), 1.0), n - 1.0)
-    return float(stdtrit(freedom, 0.975))
+    return float(stdtrit(freedom / estimated**2, 0.975))
 
 
 def _over_items(values: np.ndarray, samples: float) -> Interval:
@@ -143,13 +147,26 @@ def _over_items(values: np.ndarray, samples: float) -> Interval:
     if n == 0:
         return proportion(0, 0)
     p = min(max(float(values.mean()), 0.0), 1.0)
-    effective = float(n)
-    if np.ptp(values) > 1e-12:
-        effective = p * (1 - p) * n / float(values.var(ddof=1)) * (Z / t_quantile(values)) ** 2
-    elif 0 < p < 1:
-        effective = samples
-    low, high = _wilson(p, min(max(effective, n), max(samples, n)))
+    low, high = _wilson(p, _effective_items(values, p, samples))
     return {"value": 100 * p, "low": 100 * low, "high": 100 * high, "n": n}
+
+
+def _effective_items(values: np.ndarray, p: float, samples: float) -> float:
+    """Return n_eff of `share` for values of items with mean p."""
+    n = len(values)
+    if samples <= n or not 0 < p < 1:
+        return n
+    unlike = np.ptp(values) > 1e-12
+    most = n * p * (1 - p)
+    spread = min(max(n * float(values.var(ddof=1)) if unlike else 0.0, most * n / samples), most)
+    # D = (w D' + 1/4) / (w + 1/4) with w = most / D and most D' = spread is D²/4 + (most - 1/4) D = spread. Without the
+    # added item 30 items of 16 samples at 5 % covered down to 89.6 %: one right reply of 480 gave a tenth of the upper
+    # limit that none gives.
+    design = min(max(2 * (0.25 - most + sqrt((most - 0.25) ** 2 + spread)), n / samples), 1.0)
+    # With t as if all of D were estimated, 30 items at 5 % covered up to 98.2 %.
+    estimated = 1 - n / samples / design
+    t = t_quantile(values, estimated) if unlike and estimated > 1e-6 else Z
+    return min(max(n / design * (Z / t) ** 2, n), samples)
 
 
 def _wilson(p: float, n: float) -> tuple[float, float]:
