@@ -1,7 +1,7 @@
 """How often the 95 % intervals of star1.evaluation.intervals cover the true value, by simulation.
 
     python benchmarks/intervals.py            # all tables, 2,000 runs a cell
-    python benchmarks/intervals.py --runs 500 --table share
+    python benchmarks/intervals.py --runs 10000 --items 30 --seed 1 --table share
 
 Each item has a probability of its own, drawn anew in each run from a Beta distribution with the true rate as mean and
 `spread` as sum of its two parameters (0.5: nearly every item is always or never solved), or "equal": all items have the
@@ -69,9 +69,9 @@ def paired_run(pair: tuple[float, float], spread: float | None, items: int, samp
     return run
 
 
-def measured(draw: Draw, runs: int) -> tuple[float, float]:
+def measured(draw: Draw, runs: int, seed: int) -> tuple[float, float]:
     """Return coverage in percent and mean width in points."""
-    rng = np.random.default_rng(46)
+    rng = np.random.default_rng(seed)
     covered, width = 0, 0.0
     for _ in range(runs):
         interval, true = draw(rng)
@@ -81,15 +81,19 @@ def measured(draw: Draw, runs: int) -> tuple[float, float]:
 
 
 def table(
-    name: str, heads: tuple[object, ...], cell: Callable[..., Draw], kinds: tuple[object, ...], runs: int
+    name: str,
+    heads: tuple[object, ...],
+    cell: Callable[..., Draw],
+    kinds: tuple[object, ...],
+    arguments: argparse.Namespace,
 ) -> None:
     """Print coverage for each number of items, kind of sampling and spread (lines) and rate (columns)."""
     print(f"\n{name}; * outside {LOW:g} to {HIGH:g}; mean widths behind the bar")
     print(f"{'items':>5} {'samples':>8} {'spread':>6} " + " ".join(f"{head!s:>6}" for head in heads))
-    for items in ITEMS:
+    for items in arguments.items:
         for kind in kinds:
             for spread in SPREADS:
-                found = [measured(cell(head, spread, items, kind), runs) for head in heads]
+                found = [measured(cell(head, spread, items, kind), arguments.runs, arguments.seed) for head in heads]
                 line = " ".join(f"{value:5.1f}{' ' if LOW <= value <= HIGH else '*'}" for value, _ in found)
                 widths = " ".join(f"{width:.1f}" for _, width in found)
                 of = "equal" if spread is None else spread
@@ -99,23 +103,25 @@ def table(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2_000)
+    parser.add_argument("--items", type=int, nargs="+", default=ITEMS)
+    parser.add_argument("--seed", type=int, default=46)
     parser.add_argument(
         "--table", choices=["share", "pass@k", "change"], nargs="+", default=["share", "pass@k", "change"]
     )
     arguments = parser.parse_args()
     began = time.process_time()
     if "share" in arguments.table:
-        table("share, by true rate", RATES, share_run, SAMPLES, arguments.runs)
+        table("share, by true rate", RATES, share_run, SAMPLES, arguments)
     if "pass@k" in arguments.table:
         table(
             "pass@k (samples, k), by true pass@1",
             RATES,
             lambda *where: at_k_run(*where[:3], *where[3]),
             AT_K,
-            arguments.runs,
+            arguments,
         )
     if "change" in arguments.table:
-        table("paired change, by the two rates", PAIRS, paired_run, SAMPLES, arguments.runs)
+        table("paired change, by the two rates", PAIRS, paired_run, SAMPLES, arguments)
     print(f"\n{time.process_time() - began:.0f} CPU s")
 
 
