@@ -14,6 +14,7 @@ from hypothesis import settings
 from ruamel.yaml import YAML
 
 from star1.params import load_raw
+from tests import warm
 from tests.imports import ROOT
 
 # What params.yaml names by default, beside the files that sources name.
@@ -66,13 +67,14 @@ def commit(repository: Path, message: str = "state") -> None:
     run(repository, "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
 
-def run(repository: Path, *command: str, ok: bool = True, **variables: str) -> str:
+def run(repository: Path, *command: str, ok: bool = True, plain: bool = False, **variables: str) -> str:
     """Run a command in the repository with its own code first on the path; return what it printed, both streams.
 
-    `variables` are set, or change what would be set, in its environment.
+    `plain`: with no help of tests/warm. `variables` are set, or change what would be set, in its environment.
     """
+    first = [*([] if plain else warm.folders()), str(Path(sys.executable).parent)]
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([*first, os.environ["PATH"]]),
         "PYTHONPATH": str(repository / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 
 
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny repository in which `dvc repro` has run and its result is committed."""
+    """A tiny repository in which `dvc repro` has run, as a user runs it, and its result is committed."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     target, whole = shared / "pipeline/repository", shared / "pipeline.whole"
@@ -31,7 +32,7 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy_repository(target)
             edit_params(target, shrink)
             commit(target, "code")
-            run(target, "dvc", "repro")
+            run(target, "dvc", "repro", plain=True)
             commit(target, "built")
             whole.touch()
     return target
@@ -39,5 +40,6 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(built_once: Path, tmp_path: Path) -> Path:
-    """A copy of the built repository, to be changed at will."""
+    """A copy of the built repository, to be changed at will; commands in it start quickly."""
+    warm.start()
     return Path(shutil.copytree(built_once, tmp_path / "repository", symlinks=True))

@@ -18,6 +18,7 @@ import pytest
 from star1 import artifacts
 from star1.artifacts import ARTIFACTS
 from star1.miniature.teachers import simulator
+from tests import warm
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 from tests.fault_server import FaultServer, running
 
@@ -43,6 +44,7 @@ def reply(body: dict[str, Any]) -> str | dict[str, Any]:
 @pytest.fixture(scope="module")
 def scored(server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny repository, its teachers on the server, built as far as the scores."""
+    warm.start()
     target = copy_repository(tmp_path_factory.mktemp("calls") / "repository")
 
     def change(params: Any) -> None:

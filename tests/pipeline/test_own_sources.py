@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests import warm
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 
 
@@ -19,6 +20,7 @@ def own_sources(params: Any) -> None:
 
 
 def test_own_sources_reach_a_clone_and_an_experiment(tmp_path: Path) -> None:
+    warm.start()
     repository = copy_repository(tmp_path / "repository")
     edit_params(repository, own_sources)
     for folder in ("data/own", "data/mirror/example.invalid"):

@@ -11,6 +11,7 @@ import pytest
 
 from star1.miniature.teachers import simulator
 from star1.text import question_id
+from tests import warm
 from tests.conftest import commit, edit_params, run
 from tests.fault_server import FaultServer, running
 from tests.published.conftest import stand_in
@@ -44,6 +45,7 @@ def begin(params: Any, server: FaultServer, path: str) -> None:
 @pytest.fixture(scope="module")
 def begun(built_once: Path, server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny repository, begun with published rows and evaluated."""
+    warm.start()
     repository = tmp_path_factory.mktemp("published") / "repository"
     shutil.copytree(built_once, repository, symlinks=True)
     (repository / "data/own").mkdir()

@@ -11,8 +11,10 @@ import pytest
 
 from tests.imports import ROOT
 from tests.training.launched import STEPS
-from tests.training.launching import command, free_port
+from tests.training.launching import ENVIRONMENT, command, free_port
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
+
+pytestmark = pytest.mark.xdist_group("launches")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -33,7 +35,7 @@ def test_two_hosts_give_the_plain_loop_s_losses_and_the_second_writes_nothing(tm
         subprocess.Popen(
             command(folder / "zero3-hosts.yaml", folder, port, "qwen-20", 0, "--machine_rank", str(rank), *meeting),
             cwd=ROOT,
-            env=os.environ | {"DS_ACCELERATOR": "cpu"},
+            env=os.environ | ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
