@@ -91,8 +91,10 @@ class FaultServer:
         listener = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
         self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
         ready()
-        async with listener:
-            await listener.serve_forever()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            listener.close()  # serve_forever would also wait for idle connections, from Python 3.12 on
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
