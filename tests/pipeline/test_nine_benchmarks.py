@@ -10,7 +10,6 @@ from tests import nine
 from tests.conftest import edit_params, run
 from tests.fault_server import FaultServer, running
 
-pytestmark = pytest.mark.xdist_group("models")
 SAMPLED = 2
 
 

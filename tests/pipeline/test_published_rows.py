@@ -16,7 +16,6 @@ from tests.conftest import commit, edit_params, run
 from tests.fault_server import FaultServer, running
 from tests.published.conftest import stand_in
 
-pytestmark = pytest.mark.xdist_group("published")
 ROWS = stand_in()
 
 

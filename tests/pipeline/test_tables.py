@@ -14,8 +14,6 @@ from star1.report.paper import reported
 from tests.report.test_page import Page
 from tests.tables import CARELESS, PROMPTS, TEACHERS, Tables
 
-pytestmark = pytest.mark.xdist_group("tables")
-
 SUITES = ("safety", "over_refusal", "reasoning")
 # As the paper counts: of three replies one is bad, but for harmful questions, which only the careless model answers.
 SOME, ALL = 66.7, 100.0

@@ -14,8 +14,6 @@ from tests.training.launched import STEPS
 from tests.training.launching import ENVIRONMENT, command, free_port
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
 
-pytestmark = pytest.mark.xdist_group("launches")
-
 
 def contents(folder: Path) -> dict[str, str]:
     """Return path -> hash of every file and folder below `folder`."""

@@ -15,7 +15,6 @@ from tests.training.launched import PROMPT, STEPS
 from tests.training.launching import ENVIRONMENT, command, free_port
 from tests.training.plain import EXAMPLES, SETTINGS, plain_loop, small_model
 
-pytestmark = pytest.mark.xdist_group("launches")
 RANKS = {"cpu": 1, "cpus": 2, "zero2": 2, "zero3": 2}
 # Rows that take four forward passes and more, and rows that hold a rank's whole share of a step.
 BUDGETS = (20, 10_000)
