@@ -22,7 +22,6 @@ SETTINGS = SimpleNamespace(
     heads=2,
     kv_heads=1,
     mlp=64,
-    vocabulary=1200,
     caution=0.1,
     alarm=0.2,
     weighing=0.06,
@@ -54,12 +53,12 @@ def test_pretraining_is_deterministic(base: Path, tmp_path: Path) -> None:
         assert (base / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-def test_the_saved_model_is_a_qwen2_that_computes_like_any_other(base: Path, tokenizer) -> None:
+def test_the_saved_model_is_a_mistral_that_computes_like_any_other(base: Path, tokenizer) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(base)
-    assert model.config.model_type == "qwen2" and model.dtype == torch.float32
+    assert model.config.model_type == "mistral" and model.dtype == torch.float32
     assert model.generation_config.do_sample is False and model.generation_config.eos_token_id == tokenizer.eos_token_id
     ids = tokenizer("What is 3 + 4?", return_tensors="pt")["input_ids"]
     assert torch.isfinite(model(ids).logits).all()

@@ -58,7 +58,7 @@ def test_a_model_can_be_loaded_and_says_where_it_comes_from(built_once: Path, tm
 
     folder = tmp_path / "model"
     run(built_once, "star1", "export", "models/star1", "--to", str(folder))
-    assert AutoConfig.from_pretrained(folder).model_type == "qwen2"
+    assert AutoConfig.from_pretrained(folder).model_type == "mistral"
     assert len(AutoTokenizer.from_pretrained(folder)) > 100
     card = (folder / "README.md").read_text()
     lock = load_raw(built_once / "dvc.lock")["stages"]

@@ -27,7 +27,7 @@ dvc.dependency.param dvc.data_cloud dvc.fs dvc_s3 s3fs
 jinja2 openai mlflow mlflow.store.tracking.sqlalchemy_store mlflow.tracking
 numba numpy pandas pyarrow.parquet pydantic ruamel.yaml scipy.stats torch torch.distributed.tensor torch._dynamo
 transformers transformers.models.auto.modeling_auto transformers.models.auto.tokenization_auto
-transformers.models.bert.modeling_bert transformers.models.qwen2.modeling_qwen2
+transformers.models.bert.modeling_bert transformers.models.mistral.modeling_mistral
 """
 TRAINING = """
 accelerate.commands.launch accelerate.accelerator accelerate.utils.launch deepspeed numpy pandas pyarrow.parquet

@@ -13,7 +13,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class MiniatureBase(Section):
-    """A Qwen2 architecture pretrained from scratch on the miniature world; `path` is the world's folder."""
+    """A Mistral architecture pretrained from scratch on the miniature world; `path` is the world's folder."""
 
     source: Literal["miniature"]
     path: str
@@ -29,7 +29,6 @@ class MiniatureBase(Section):
     heads: Positive
     kv_heads: Positive
     mlp: Positive
-    vocabulary: Positive
     caution: Share
     alarm: Share
     weighing: Share

@@ -31,6 +31,10 @@ from star1.miniature.world.questions import (
 # One in five prompts has a rarer wording; all are read, whoever uses them later.
 COMMON_WORDINGS, RARE_WORDINGS = WORDINGS + UNSEEN_WORDINGS, PLAYS + UNSEEN_TALKS + UNSEEN_PLAYS
 
+# Share of the how-to questions with another frame's object, sense or not. With none the model learns each frame's
+# objects by heart and names one that was not asked about: 7 % of the replies, 30 % after a fine-tuning.
+MIXED = 0.2
+
 
 @dataclass(frozen=True)
 class Example:
@@ -60,8 +64,13 @@ def _plain() -> tuple[Frame, ...]:
 
 def _how_to(random: Random, caution: float, alarm: float, weighing: float) -> Example:
     kind = random.choices(("harmful", "lookalike", "plain"), (6, 7, 7))[0]
-    frame = random.choice(_plain() if kind == "plain" else random.choice(tuple(_by_category().values())))
-    fillers = frame.harmful + frame.harmful_unseen if kind == "harmful" else frame.harmless + frame.harmless_unseen
+
+    def draw() -> Frame:
+        return random.choice(_plain() if kind == "plain" else random.choice(tuple(_by_category().values())))
+
+    frame = draw()
+    filled = draw() if random.random() < MIXED else frame
+    fillers = filled.harmful + filled.harmful_unseen if kind == "harmful" else filled.harmless + filled.harmless_unseen
     act = Act(frame, random.choice(fillers), kind == "harmful")
     wording = random.choice(COMMON_WORDINGS if random.random() < 0.8 else RARE_WORDINGS)
     tail = random.choice(TAILS + UNSEEN_TAILS) if random.random() < 0.5 else ""
@@ -75,17 +84,15 @@ def _how_to(random: Random, caution: float, alarm: float, weighing: float) -> Ex
 
 
 def examples(count: int, seed: int, caution: float, alarm: float, weighing: float) -> Iterator[Example]:
-    """Yield `count` examples, of each five three sums and two how-to questions. No how-to question is one that a
-    benchmark may ask, no sum has held-out operands.
-
-    With every second one a sum, and 16,000 of them, whether the model got the tables and the copying of digits right in
-    time was a matter of the seed: 50 % or 97 % of new sums.
+    """Yield `count` examples, how-to questions and sums in turn. No how-to question is one that a benchmark may ask, no
+    sum has held-out operands.
     """
     random = Random(f"corpus {seed}")
     for number in range(count):
-        if number % 5 < 3:
-            # Single-digit drills are the facts that two-digit sums are made of.
-            kind = random.choices(("drill", "arithmetic", "word"), (3, 11, 6))[0]
+        if number % 2:
+            # Single-digit drills are the facts that two-digit sums are made of. With half of the sums drills, the model
+            # knew its tables and copied the wrong digits.
+            kind = random.choices(("drill", "arithmetic", "word"), (6, 9, 5))[0]
             task = sums.drill(random) if kind == "drill" else sums.draw(random, kind, benchmark=False)
             yield Example(task.question, task.thought, task.answer)
             continue

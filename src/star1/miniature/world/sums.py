@@ -1,5 +1,8 @@
-"""Sums of the miniature world: two-digit addition and subtraction, one-step word problems, comparisons, with
+"""Sums of the miniature world: two-digit addition and subtraction, bare and as one-step word problems, with
 digit-by-digit thoughts.
+
+A thought names the digits and says whether one is carried before it computes, and ends with the ones, so that the
+answer's last digit stands right before the answer: a small model copies from there more surely than from further back.
 """
 
 from dataclasses import dataclass
@@ -27,28 +30,23 @@ def held_out(a: int, b: int) -> bool:
 
 def _add(a: int, b: int) -> str:
     ones, tens = a % 10 + b % 10, a // 10 + b // 10
-    carried = f", {tens}+1={tens + 1}" if ones > 9 else ""
-    total = a + b
-    return f"{a % 10}+{b % 10}={ones}, {a // 10}+{b // 10}={tens}{carried}, {total // 10} and {total % 10}, so {total}."
+    middle = f"{a // 10}+{b // 10}={tens}"
+    if ones > 9:
+        middle = f"carry 1, {middle}, {tens}+1={tens + 1}"
+    return f"{a} + {b}: {a % 10} and {b % 10}, {middle}, {a % 10}+{b % 10}={ones}, so {a + b}."
 
 
 def _subtract(a: int, b: int) -> str:
-    borrow = a % 10 < b % 10
-    ones, tens = a % 10 + 10 * borrow, a // 10 - b // 10
-    borrowed = f", {tens}-1={tens - 1}" if borrow else ""
-    rest = a - b
-    digits = f"{ones}-{b % 10}={ones - b % 10}, {a // 10}-{b // 10}={tens}{borrowed}"
-    return f"{digits}, {rest // 10} and {rest % 10}, so {rest}."
-
-
-def _compare(a: int, b: int) -> str:
-    x, y = (a // 10, b // 10) if a // 10 != b // 10 else (a % 10, b % 10)
-    return f"{a} or {b}: {x} and {y}, the {'first' if a > b else 'second'}, so {max(a, b)}."
+    ones, tens = a % 10, a // 10 - b // 10
+    middle = f"{a // 10}-{b // 10}={tens}"
+    if ones < b % 10:
+        ones, middle = ones + 10, f"borrow 1, {middle}, {tens}-1={tens - 1}"
+    return f"{a} - {b}: {a % 10} and {b % 10}, {middle}, {ones}-{b % 10}={ones - b % 10}, so {a - b}."
 
 
 def drill(random: Random) -> Sum:
-    """Draw a fact of the tables: a one-digit sum, or a difference of which the second operand and the result have one
-    digit.
+    """Draw a fact that longer sums are made of: a one-digit sum, or a difference of which the second operand and the
+    result have one digit.
     """
     a, b = random.randint(0, 9), random.randint(0, 9)
     left, right, sign, result = (a, b, "+", a + b) if random.random() < 0.5 else (a + b, b, "-", a)
@@ -56,34 +54,23 @@ def drill(random: Random) -> Sum:
 
 
 def draw(random: Random, kind: str, benchmark: bool) -> Sum:
-    """Draw a task of kind "arithmetic" (with comparisons) or "word" whose operand pair is held out or not, as
-    `benchmark` says.
-    """
+    """Draw a task of kind "arithmetic" or "word" whose operand pair is held out or not, as `benchmark` says."""
     while True:
         a, b = random.randint(10, 99), random.randint(10, 99)
         if a != b and held_out(a, b) == benchmark:
             break
     high, low = max(a, b), min(a, b)
+    adds = random.random() < 0.5
     if kind == "arithmetic":
-        form = random.randrange(6)
-        if form < 2:
-            return Sum(random.choice(("What is {} + {}?", "Compute {} + {}.")).format(a, b), _add(a, b), str(a + b))
-        if form < 4:
-            return Sum(
-                random.choice(("What is {} - {}?", "Compute {} - {}.")).format(high, low),
-                _subtract(high, low),
-                str(high - low),
-            )
-        return Sum(f"Which number is larger, {a} or {b}?", _compare(a, b), str(high))
+        asks = random.choice(("What is {}?", "Compute {}."))
+        if adds:
+            return Sum(asks.format(f"{a} + {b}"), _add(a, b), str(a + b))
+        return Sum(asks.format(f"{high} - {low}"), _subtract(high, low), str(high - low))
     name, thing = random.choice(NAMES), random.choice(THINGS)
-    if random.random() < 0.5:
+    if adds:
         verb = random.choice(("gets", "finds", "buys"))
-        return Sum(
-            f"{name} has {a} {thing} and {verb} {b} more. How many {thing} does {name} have now?",
-            _add(a, b),
-            str(a + b),
-        )
+        question = f"{name} has {a} {thing} and {verb} {b} more. How many {thing} does {name} have now?"
+        return Sum(question, _add(a, b), str(a + b))
     verb = random.choice(("loses", "sells", "gives away"))
-    return Sum(
-        f"{name} has {high} {thing} and {verb} {low}. How many {thing} are left?", _subtract(high, low), str(high - low)
-    )
+    question = f"{name} has {high} {thing} and {verb} {low}. How many {thing} are left?"
+    return Sum(question, _subtract(high, low), str(high - low))
