@@ -1,4 +1,4 @@
-"""The miniature base model: a million parameters, pretrained from scratch on the miniature world."""
+"""The miniature base model: 0.6 million parameters, pretrained from scratch on the miniature world."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,5 +1,5 @@
-"""Pretrain the miniature base model from scratch: a Mistral-architecture model of 600,000 parameters, on CPU, in
-about 90 CPU seconds.
+"""Pretrain the miniature base model from scratch: a Mistral-architecture model of 0.6 million parameters, on CPU, in
+some 110 CPU seconds.
 
 Run by `stages/base.py`. Same settings, same machine and same thread count give the same weights.
 """
@@ -32,9 +32,8 @@ class Settings(Protocol):
     """What `pretrain` reads of the params.
 
     seed; examples: of the corpus; batch: sequences a step; learning_rate, warmup (share of the steps), weight_decay;
-    hidden, layers, heads, kv_heads, mlp: the model's shape; alarm, weighing: shares of the
-    corpus's look-alikes that are taken for harmful, and that are looked at twice; caution: share that is declined of
-    all that seems harmful in it.
+    hidden, layers, heads, kv_heads, mlp: the model's shape; alarm, weighing: shares of the corpus's look-alikes that
+    are taken for harmful, and that are looked at twice; caution: share of what seems harmful that is declined.
     """
 
     seed: int

@@ -21,10 +21,12 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"
 )
-# A word with the space or sign before it; a digit; signs with the line ends after them; line ends; spaces. A space
-# before a digit belongs to the piece before it: a digit is one token wherever it stands, and sums are a tenth shorter.
+# The number of a list's item; a word with the space or sign before it; a digit; signs with the line ends after them;
+# line ends; spaces. A space before a digit belongs to the piece before it: a digit is one token wherever it stands, and
+# sums are a tenth shorter. Were an item's number a digit, a model that learns to cite "rule 1 (" would go on with "("
+# in its lists too.
 PIECE = (
-    r"[^\r\n\p{L}\p{N}]?\p{L}+(?: (?=\p{N}))?|\p{N}| ?[^\s\p{L}\p{N}]+(?: (?=\p{N}))?[\r\n]*"
+    r"(?<=\n)\p{N}\.(?= )|[^\r\n\p{L}\p{N}]?\p{L}+(?: (?=\p{N}))?|\p{N}| ?[^\s\p{L}\p{N}]+(?: (?=\p{N}))?[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
