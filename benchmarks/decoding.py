@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from star1.bases.miniature.corpus import examples  # noqa: E402
 from star1.bases.miniature.pretraining import build_model  # noqa: E402
-from star1.bases.miniature.tokenizer import train_tokenizer  # noqa: E402
+from star1.bases.miniature.tokenizer import build_tokenizer  # noqa: E402
 from star1.llm.endpoints import decoding  # noqa: E402
 from star1.llm.endpoints.rendering import prompt_ids  # noqa: E402
 from star1.llm.endpoints.transformers import connect  # noqa: E402
@@ -39,7 +39,7 @@ def random_model(out: Path) -> None:
     settings = load(ROOT / "params.yaml").bases["miniature"]
     torch.manual_seed(settings.seed)
     corpus = examples(3000, settings.seed, settings.caution, settings.alarm, settings.weighing)
-    tokenizer = train_tokenizer([text for e in corpus for text in (e.question, e.thought, e.answer)], 4096)
+    tokenizer = build_tokenizer([text for e in corpus for text in (e.question, e.thought, e.answer)])
     build_model(settings, tokenizer).save_pretrained(out)
     tokenizer.save_pretrained(out)
 

@@ -96,10 +96,10 @@ def test_only_full_scores_join_the_mix(root: Path) -> None:
 
 def put_base(root: Path, weights: bool) -> None:
     from star1.bases.miniature.pretraining import build_model
-    from star1.bases.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.tokenizer import build_tokenizer
     from star1.params import load
 
-    tokenizer = train_tokenizer(QUESTIONS, 300)
+    tokenizer = build_tokenizer(QUESTIONS)
     tokenizer.save_pretrained(root / "models/miniature")
     if weights:
         shape = {"hidden": 16, "heads": 2, "kv_heads": 1, "mlp": 16, "layers": 1}

@@ -42,9 +42,7 @@ def test_a_lone_surrogate_is_replaced() -> None:
 
 
 def test_a_template_that_refuses_a_role_is_told() -> None:
-    from star1.bases.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.tokenizer import build_tokenizer
 
     with pytest.raises(UserError, match="refuses the turns system, user: only user and assistant turns"):
-        prompt_ids(
-            train_tokenizer(["hello"], 300), [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]
-        )
+        prompt_ids(build_tokenizer(["hello"]), [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}])

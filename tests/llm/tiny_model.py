@@ -19,11 +19,11 @@ def write(folder: Path) -> list[int]:
     import torch
 
     from star1.bases.miniature.pretraining import build_model
-    from star1.bases.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.tokenizer import build_tokenizer
     from star1.llm.endpoints.rendering import prompt_ids
 
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # saving imports DeepSpeed, which warns where there is no GPU
-    tokenizer = train_tokenizer([QUESTION, "It is the air that scatters the light of the sun."] * 20, 600)
+    tokenizer = build_tokenizer([QUESTION, "It is the air that scatters the light of the sun."])
     torch.manual_seed(0)
     model: Any = build_model(SHAPE, tokenizer)  # type: ignore[arg-type]
     with torch.no_grad():

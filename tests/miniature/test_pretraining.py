@@ -99,3 +99,13 @@ def test_any_text_comes_back(tokenizer, text: str) -> None:
     back = tokenizer.decode(tokenizer(text)["input_ids"])
     assert back == unicodedata.normalize("NFC", text)
     assert normalise(back) == normalise(text)
+
+
+def test_an_item_s_number_is_one_token_and_a_space_before_a_digit_is_no_token_of_its_own() -> None:
+    from star1.bases.miniature.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer(["\n\n1. Get a pot.\n2. Stop.", "It has 4 legs, 3 + 4. So 7.\n"])
+    assert tokenizer.tokenize("</think>\n\n1. Get a pot.\n2. Stop.")[2:5] == ["1.", "ĠGet", "Ġa"]
+    assert tokenizer.tokenize("It has 4 legs, 3 + 4. So 7.") == [
+        "It", "ĠhasĠ", "4", "Ġlegs", ",Ġ", "3", "Ġ+Ġ", "4", ".", "ĠSoĠ", "7", ".",
+    ]  # fmt: skip

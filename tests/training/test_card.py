@@ -41,9 +41,9 @@ def test_its_own_lines_load_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from star1.bases.miniature.pretraining import build_model
-    from star1.bases.miniature.tokenizer import train_tokenizer
+    from star1.bases.miniature.tokenizer import build_tokenizer
 
-    tokenizer = train_tokenizer(["How do I bake bread?"] * 9, 300)
+    tokenizer = build_tokenizer(["How do I bake bread?"])
     small = PARAMS.bases["miniature"].model_copy(
         update={"hidden": 16, "heads": 2, "kv_heads": 1, "mlp": 16, "layers": 1}
     )

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from star1.artifacts import ARTIFACTS, to_table, write_table
 from star1.bases.miniature.pretraining import build_model
-from star1.bases.miniature.tokenizer import train_tokenizer
+from star1.bases.miniature.tokenizer import build_tokenizer
 from star1.cli import app
 from star1.criteria import SAFETY_CRITERIA
 from star1.params import load
@@ -28,7 +28,7 @@ RESPONSES = [response_text("It is not mine. " * (1 + n % 5), "I cannot help with
 @pytest.fixture
 def built(root: Path) -> Path:
     """A folder with a base model and the rows of STAR-1, but not yet those of STAR-1 and STAR-benign."""
-    tokenizer = train_tokenizer([*QUESTIONS, *RESPONSES], 400)
+    tokenizer = build_tokenizer([*QUESTIONS, *RESPONSES])
     tokenizer.save_pretrained(root / "models/miniature")
     build_model(load(root / "params.yaml").bases["miniature"], tokenizer).save_pretrained(root / "models/miniature")
     rows = pd.DataFrame(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from star1.bases.miniature.corpus import examples
-from star1.bases.miniature.tokenizer import train_tokenizer
+from star1.bases.miniature.tokenizer import build_tokenizer
 from star1.params import load
 from star1.training.examples import IGNORED, encode_all, truncated
 from star1.training.launch import read_launch
@@ -39,16 +39,16 @@ def published(real_files: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A miniature tokenizer, and a Qwen2 model of some thousand parameters that has learned nothing."""
+    """A miniature tokenizer, and a Mistral model of some thousand parameters that has learned nothing."""
     folder = tmp_path_factory.mktemp("models") / "base"
-    texts = [text for row in examples(500, 0, 0.1, 0.1, 0.1) for text in (row.question, row.thought, row.answer)]
-    tokenizer = train_tokenizer(texts, 600)
+    texts = [text for row in examples(100, 0, 0.1, 0.1, 0.1) for text in (row.question, row.thought, row.answer)]
+    tokenizer = build_tokenizer(texts)
     torch.manual_seed(0)
-    config = Qwen2Config(
+    config = MistralConfig(
         vocab_size=len(tokenizer), hidden_size=8, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, tie_word_embeddings=True, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    model = Qwen2ForCausalLM(config)
+    model = MistralForCausalLM(config)
     assert model.num_parameters() < 10_000
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -73,5 +73,5 @@ def test_an_epoch(published: pd.DataFrame, base: Path, tmp_path: Path) -> None:
     curve = finetune(base, made, tmp_path / "out", settings, 10, launch, tmp_path / "checkpoints")
     assert [point.step for point in curve] == list(range(1, 11))
     assert curve[-1].loss < curve[0].loss
-    before, after = (Qwen2ForCausalLM.from_pretrained(folder).state_dict() for folder in (base, tmp_path / "out"))
+    before, after = (MistralForCausalLM.from_pretrained(folder).state_dict() for folder in (base, tmp_path / "out"))
     assert any(not torch.equal(before[name], after[name]) for name in before)
