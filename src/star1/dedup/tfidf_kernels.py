@@ -143,7 +143,9 @@ def _post(
     """Put a row into the inverted index, under each term of its prefix."""
     for p in range(prefix_starts[row], prefix_starts[row + 1]):
         slot = fill[terms[entries[p]]]
-        posting_rows[slot], posting_signs[slot] = row, signs[row]
+        posting_rows[slot] = row
+        for word in range(2):  # as a slice it takes 2 s to compile: numba brings its own formatting of errors along
+            posting_signs[slot, word] = signs[row, word]
         posting_bounds[slot, 0], posting_bounds[slot, 1] = weights[entries[p]], rests[p]
         fill[terms[entries[p]]] += 1
 
