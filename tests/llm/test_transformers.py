@@ -20,7 +20,7 @@ from star1.llm.endpoints.transformers import connect
 from star1.llm.requests import Request
 from tests.training.families import tokenizer_of
 
-SENDING = SimpleNamespace(threads=1)
+SENDING = SimpleNamespace(threads=2)
 SHAPE = {
     "hidden_size": 64,
     "intermediate_size": 96,

@@ -5,10 +5,9 @@ and kernels round differently for other shapes. Its repetition penalty also coun
 of a batch, padded length of the prompt, length of the cache at each step) follows from the row alone, the penalty
 counts the row's own tokens, and each row draws from its own seed.
 
-Float32 on a CPU: the same bits in any company, tested. Another number of threads or another processor may change the
-last bits (2e-6 between one thread and two, by SDPA's kernel), and so a text whose two best tokens are that near. The
-same holds for a GPU, where bfloat16 ties are common. A mixture of experts is not batch-invariant: how many rows an
-expert gets depends on all of them.
+Float32 on a CPU, a batch on one thread: the same bits in any company, tested. Another processor may change the last
+bits, and so a text whose two best tokens are that near. The same holds for a GPU, where bfloat16 ties are common. A
+mixture of experts is not batch-invariant: how many rows an expert gets depends on all of them.
 """
 
 from collections.abc import Iterator, Sequence
