@@ -15,11 +15,10 @@ import pandas as pd
 import pytest
 
 from star1 import artifacts
-from star1.artifacts import ARTIFACTS
+from star1.artifacts import ARTIFACTS, MAY_BE_EMPTY
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
-from star1.quality.suites import MAY_BE_EMPTY
 from tests.imports import ROOT
 
 IDS = ["00000000000000aa", "00000000000000bb"]

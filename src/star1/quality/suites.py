@@ -4,18 +4,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from star1.artifacts import ARTIFACTS, MAX_CHARS
+from star1.artifacts import ARTIFACTS, MAX_CHARS, MAY_BE_EMPTY
 from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
 
 ID = r"^[0-9a-f]{16}$"
 RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
-# Where all rows are published ones, nothing is collected, so nothing is asked; and benign.rewrite may be false.
-MAY_BE_EMPTY = {"lineage", "failures", "collection", "categorized", "cot", "scored"} | {
-    "benign_questions",
-    "benign_cot",
-    "benign_scored",
-    "star_benign",
-}
 VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]
 
 
