@@ -67,12 +67,12 @@ def commit(repository: Path, message: str = "state") -> None:
     run(repository, "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
 
-def run(repository: Path, *command: str, ok: bool = True, plain: bool = False, **variables: str) -> str:
+def run(repository: Path, *command: str, ok: bool = True, **variables: str) -> str:
     """Run a command in the repository with its own code first on the path; return what it printed, both streams.
 
-    `plain`: with no help of tests/warm. `variables` are set, or change what would be set, in its environment.
+    `variables` are set, or change what would be set, in its environment.
     """
-    first = [*([] if plain else warm.folders()), str(Path(sys.executable).parent)]
+    first = [*warm.folders(), str(Path(sys.executable).parent)]
     environment = os.environ | {
         "PATH": os.pathsep.join([*first, os.environ["PATH"]]),
         "PYTHONPATH": str(repository / "src"),

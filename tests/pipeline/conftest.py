@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny repository in which `dvc repro` has run, as a user runs it, and its result is committed."""
+    """A tiny repository in which `dvc repro` has run, and its result is committed."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     target, whole = shared / "pipeline/repository", shared / "pipeline.whole"
@@ -32,7 +32,8 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy_repository(target)
             edit_params(target, shrink)
             commit(target, "code")
-            run(target, "dvc", "repro", plain=True)
+            warm.start()
+            run(target, "dvc", "repro")
             commit(target, "built")
             whole.touch()
     return target

@@ -4,7 +4,7 @@ A stage of the tiny world works for some tenths of a second and imports for up t
 the pipeline took. Each command is still a process of its own, with its own arguments, environment, folder and
 streams, and the code of star1 and of the stages is read from the repository it runs in: the server knows only what is
 installed. What starts plainly all the same: a command whose environment differs in anything that an import might read,
-and whatever is no stage. The repository of all tests is built by plain commands (tests/pipeline/conftest.py).
+and whatever is no stage. `make repro` runs every stage plainly.
 """
 
 import atexit
