@@ -17,3 +17,7 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
 
 
 sys.excepthook = _excepthook
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME` looks for its module
+    # transformers would import scikit-learn, a CPU second in each process, for a way of decoding that no stage uses.
+    sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]

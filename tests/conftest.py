@@ -23,9 +23,22 @@ CODE = ("src", "stages", "configs", "presets")
 PLOTS = ".dvc/plots"  # templates, which `dvc init` has none of
 FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
 
+LONG = ("training", "pipeline", "llm")  # the folders with the longest files
+
 # A busy machine takes longer over an example than hypothesis's 200 ms; no test is about time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders with the longest files first, so that no worker is alone with one at the end.
+
+    Before all comes a test that builds the repository of tests/pipeline; the other workers run the trainings meanwhile.
+    """
+    items.sort(key=lambda item: LONG.index(item.path.parent.name) if item.path.parent.name in LONG else len(LONG))
+    first = next((item for item in items if "built_once" in getattr(item, "fixturenames", ())), None)
+    if first is not None:
+        items.insert(0, items.pop(items.index(first)))
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,6 @@ from tests import warm
 from tests.conftest import commit, copy_repository, edit_params, run, shrink
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with a test that needs the built repository: other workers run other tests meanwhile, and wait for none."""
-    first = next((item for item in items if "built_once" in getattr(item, "fixturenames", ())), None)
-    if first is not None:
-        items.remove(first)
-        items.insert(0, first)
-
-
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny repository in which `dvc repro` has run, and its result is committed."""

@@ -131,3 +131,12 @@ def test_openmp_gets_its_spin_count_before_torch_is_imported() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == "2000 False\n"
+
+
+def test_a_stage_s_process_does_without_scikit_learn(tmp_path: Path) -> None:
+    look = "import importlib.util, sys\nprint(importlib.util.find_spec('sklearn'))\nraise KeyboardInterrupt\n"
+    (tmp_path / "pandas.py").write_text(look)
+    path = f"{tmp_path}{os.pathsep}{ROOT / 'src'}"
+    command = [sys.executable, "-m", "stages.select"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.stdout == "None\n"

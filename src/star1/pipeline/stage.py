@@ -110,8 +110,6 @@ def dvc_name(name: str, *keys: str) -> str:
 
 def main(body: Callable[..., None]) -> None:
     """Run a stage from the command line; a UserError prints its message without a traceback."""
-    # transformers would import scikit-learn, a CPU second in each process, for a way of decoding that no stage uses.
-    sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]
     name, keys = body.__name__, tuple(sys.argv[1:])
     label = dvc_name(name, *keys)
     try:
