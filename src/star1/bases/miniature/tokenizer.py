@@ -47,7 +47,7 @@ def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    words = sorted({piece for text in texts for piece, _ in split.pre_tokenize_str(text) if len(piece) > 1})
+    words = sorted({piece for text in set(texts) for piece, _ in split.pre_tokenize_str(text) if len(piece) > 1})
     # As in DeepSeek-R1's tokenizer the think tokens are not "special": decoding with skip_special_tokens keeps the
     # thought's borders.
     special, think = [PAD, END, USER, ASSISTANT], [AddedToken(word, normalized=False) for word in (THINK, END_THINK)]
