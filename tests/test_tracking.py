@@ -43,11 +43,15 @@ def test_an_error_in_the_run_is_not_swallowed(monkeypatch: pytest.MonkeyPatch, t
     }  # fmt: skip
 
 
-def test_trainings_are_children_of_their_execution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_whole_curve_arrives_and_trainings_are_children_of_their_execution(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("STAR1_HOME", str(tmp_path))
+    steps = range(1, 401)  # 2,400 values, more than MLflow takes at once
     with tracking.training_run("star1", {"rows": 3}) as log:
-        log(Curve(1, 1.0, 0.5, 1e-4, 2.0), Speed(100.0, 1.0))
+        for step in steps:
+            log(Curve(step, 1 / step, 0.5, 1e-4, 2.0), Speed(100.0, 1.0))
     report = tmp_path / "report.html"
     report.write_text("a page")
     tracking.pipeline_run(
@@ -59,6 +63,8 @@ def test_trainings_are_children_of_their_execution(monkeypatch: pytest.MonkeyPat
     by_kind = {run.data.tags["kind"]: run for run in runs}
     assert by_kind["training"].data.tags["mlflow.parentRunId"] == by_kind["pipeline"].info.run_id
     assert by_kind["training"].data.tags["model"] == "star1"
+    curve = mlflow.MlflowClient().get_metric_history(by_kind["training"].info.run_id, "loss")
+    assert [(point.step, point.value) for point in curve] == [(step, 1 / step) for step in steps]
     assert by_kind["pipeline"].data.params == {"select.k": "1"}
 
 

@@ -101,8 +101,7 @@ def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
             nonlocal alive, sent
             for start in range(0, len(waiting), BATCH):
                 part = waiting[start : start + BATCH]
-                run = mlflow.active_run().info.run_id
-                alive = alive and _attempt(partial(mlflow.MlflowClient().log_batch, run, metrics=part))
+                alive = alive and _attempt(partial(_log_batch, mlflow, part))
             waiting.clear()
             sent = time.monotonic()
 
@@ -119,6 +118,10 @@ def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
             yield log
         finally:
             send()
+
+
+def _log_batch(mlflow: Any, metrics: list[Any]) -> None:
+    mlflow.MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=metrics)
 
 
 def pipeline_run(params: dict[str, Any], metrics: dict[str, Any], report: Path, root: Path) -> None:

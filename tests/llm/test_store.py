@@ -1,7 +1,9 @@
 """The store: whole replies or none, told in a line where the disk is broken."""
 
+import multiprocessing
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +90,22 @@ def test_a_claim_is_one_s_own_until_its_owner_is_gone(tmp_path: Path) -> None:
     one.put(ASKED, {"choices": []})
     assert not one.claim(ASKED.key)
     assert one.claim(ASKED.key, again=True)
+
+
+def open_each(folders: list[Path], together: Any) -> None:
+    """Open a store in each folder, at the same moment as the other processes."""
+    for folder in folders:
+        together.wait()
+        Store(folder).close()
+
+
+def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    together = context.Barrier(4, timeout=60)
+    folders = [tmp_path / str(number) for number in range(100)]
+    processes = [context.Process(target=open_each, args=(folders, together)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4

@@ -65,6 +65,17 @@ class Usage:
     reply_tokens: int
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the kernel lets it go when the process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 class Store:
     """A mapping from request to the whole reply, on disk. Raises UserError where the database or the disk is broken."""
 
@@ -77,7 +88,8 @@ class Store:
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"{folder}: cannot keep responses here ({error.strerror}).") from None
-        with self._user_errors():
+        # One at a time: SQLite does not wait for another process that makes the same new database write-ahead.
+        with self._user_errors(), _alone(self._locks):
             self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             # Every commit survives a kill; after a power cut the last ones may be missing, never torn.
