@@ -21,7 +21,7 @@ from star1.training.launch import read_launch
 from star1.training.loop import Curve, Speed, finetune
 from tests.training.plain import EXAMPLES, SETTINGS
 
-STEPS = 12
+STEPS = 20
 PROMPT = torch.arange(24)[None]
 
 

@@ -31,7 +31,7 @@ def test_two_hosts_give_the_plain_loop_s_losses_and_the_second_writes_nothing(tm
     port, meeting = free_port(), ("--main_process_ip", "127.0.0.1")
     launchers = [
         subprocess.Popen(
-            command(folder / "zero3-hosts.yaml", folder, port, "qwen-10000", 0, "--machine_rank", str(rank), *meeting),
+            command(folder / "zero3-hosts.yaml", folder, port, "qwen-20", 0, "--machine_rank", str(rank), *meeting),
             cwd=ROOT,
             env=os.environ | ENVIRONMENT,
             stdout=subprocess.DEVNULL,
@@ -49,7 +49,7 @@ def test_two_hosts_give_the_plain_loop_s_losses_and_the_second_writes_nothing(tm
             launcher.terminate()  # and its processes with it
             launcher.wait()
     plain = list(plain_loop(hosts[0] / "qwen", EXAMPLES, SETTINGS, STEPS))
-    story = json.loads((hosts[0] / "qwen-10000.json").read_text())
+    story = json.loads((hosts[0] / "qwen-20.json").read_text())
     assert story["losses"] == pytest.approx(plain, abs=1e-5)
-    assert (hosts[0] / "qwen-10000/model.safetensors").exists()
+    assert (hosts[0] / "qwen-20/model.safetensors").exists()
     assert contents(hosts[1]) == before

@@ -9,7 +9,7 @@ from star1.training.loop import finetune
 from tests.imports import ROOT
 from tests.training.plain import EXAMPLES, SETTINGS
 
-STEPS = 400
+STEPS = 800
 
 
 def train(base: Path, out: Path, checkpoints: Path, every_s: float) -> None:
