@@ -87,7 +87,7 @@ def _attempt(action: Callable[[], object]) -> bool:
 def training_run(name: str, settings: dict[str, Any]) -> Iterator["Log"]:
     """Yield a function that logs one optimizer step; the first steps that cannot be logged are the last ones tried.
 
-    Steps go to MLflow every SEND_S seconds: one at a time takes 8 ms, a fifth of a step of the miniature.
+    Steps go to MLflow every SEND_S seconds: one at a time takes 5 ms, a tenth of a step of the miniature.
     """
     if not is_main_process():
         yield lambda point, speed: None

@@ -85,11 +85,11 @@ def requests(count: int, first: int = 0, **body: Any) -> list[Request]:
     return made
 
 
-def ask(model: Path | str, asked: Iterable[Request], exceptions: bool = False) -> list[Any]:
+def ask(model: Path | str, asked: Iterable[Request], exceptions: bool = False, sending: Any = SENDING) -> list[Any]:
     """Return the replies to requests that all wait at once; with `exceptions` also what they raised."""
 
     async def run() -> list[Any]:
-        async with connect("judge", SimpleNamespace(model=str(model)), SENDING) as send:  # type: ignore[arg-type]
+        async with connect("judge", SimpleNamespace(model=str(model)), sending) as send:  # type: ignore[arg-type]
             return await asyncio.gather(*map(send, asked), return_exceptions=exceptions)
 
     return asyncio.run(run())
@@ -175,7 +175,7 @@ def test_a_turn_ends_with_any_end_token_of_the_generation_config(build: Build) -
 
 @pytest.mark.parametrize("sampling", [{"repetition_penalty": 1.2}, {"temperature": 1.0, "top_p": 0.9}])
 def test_a_text_depends_on_no_other_row(model: Path, sampling: dict[str, Any]) -> None:
-    """In another order, without most of the others, after a kill, and with rows that sample in another way."""
+    """In another order, without most, after a kill, one batch at a time, and with rows that sample in another way."""
     asked = requests(24, **({"max_tokens": 16} | sampling))
     whole = dict(zip((r.key for r in asked), texts(ask(model, asked)), strict=True))
     assert len(set(whole.values())) > 20
@@ -183,6 +183,7 @@ def test_a_text_depends_on_no_other_row(model: Path, sampling: dict[str, Any]) -
     mixed = requests(12, first=100, temperature=0.7, top_p=0.5, repetition_penalty=1.1, max_tokens=20)
     for some in (shuffled, asked[::4], asked[17:], asked[3:4]):
         assert texts(ask(model, some)) == [whole[r.key] for r in some]
+    assert texts(ask(model, asked, sending=SimpleNamespace(threads=1))) == [whole[r.key] for r in asked]
     together = texts(ask(model, [r for pair in zip(mixed, asked, strict=False) for r in pair]))
     assert together[1::2] == [whole[r.key] for r in asked[:12]]
 

@@ -117,13 +117,23 @@ def test_a_full_disk_is_told_in_a_line(
     assert said.startswith("select: ") and "No space left on device" in said and said.count("\n") == 1
 
 
-def test_an_interrupt_during_the_imports_is_told_in_a_line(tmp_path: Path) -> None:
-    (tmp_path / "pandas.py").write_text("raise KeyboardInterrupt\n")
+def began(folder: Path, pandas: str) -> subprocess.CompletedProcess[str]:
+    """Start a stage whose first import, pandas, is this program."""
+    (folder / "pandas.py").write_text(pandas)
     command = [sys.executable, "-m", "stages.select"]
-    path = f"{tmp_path}{os.pathsep}{ROOT / 'src'}"
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    path = f"{folder}{os.pathsep}{ROOT / 'src'}"
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+
+
+def test_an_interrupt_during_the_imports_is_told_in_a_line(tmp_path: Path) -> None:
+    done = began(tmp_path, "raise KeyboardInterrupt\n")
     assert (done.stdout, done.stderr) == ("", "interrupted before the stage began.\n")
     assert done.returncode
+
+
+def test_a_stage_s_process_does_without_scikit_learn(tmp_path: Path) -> None:
+    look = "import importlib.util\nprint(importlib.util.find_spec('sklearn'))\nraise KeyboardInterrupt\n"
+    assert began(tmp_path, look).stdout == "None\n"
 
 
 def test_openmp_gets_its_spin_count_before_torch_is_imported() -> None:
@@ -131,12 +141,3 @@ def test_openmp_gets_its_spin_count_before_torch_is_imported() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == "2000 False\n"
-
-
-def test_a_stage_s_process_does_without_scikit_learn(tmp_path: Path) -> None:
-    look = "import importlib.util, sys\nprint(importlib.util.find_spec('sklearn'))\nraise KeyboardInterrupt\n"
-    (tmp_path / "pandas.py").write_text(look)
-    path = f"{tmp_path}{os.pathsep}{ROOT / 'src'}"
-    command = [sys.executable, "-m", "stages.select"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
-    assert done.stdout == "None\n"
