@@ -42,7 +42,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_answers_come_in_order_whatever_hangs_or_dies(program: str, workers: int) -> None:
-    others = psutil.Process().children()  # such as a quality gate that another test started
+    # Such as quality gates that another test started, of which all but the first end at once.
+    others = psutil.Process().children()
     questions = [1, "spin", 2, "power", "die", "raise", 3, *range(10, 40)]
     answers = ask(program, questions, 0.3, workers)
     lost = {question: answer for question, answer in zip(questions, answers, strict=True) if isinstance(answer, Lost)}
@@ -53,7 +54,7 @@ def test_answers_come_in_order_whatever_hangs_or_dies(program: str, workers: int
         "raise": Lost("the worker ended"),
     }
     assert [a for a in answers if not isinstance(a, Lost)] == [[q, "0"] for q in questions if q not in lost]
-    assert psutil.Process().children() == others
+    assert not set(psutil.Process().children()) - set(others)
 
 
 def test_a_worker_that_waits_for_ever_is_ended(program: str) -> None:

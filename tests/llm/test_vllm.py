@@ -73,7 +73,17 @@ Ask = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def ask(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def others() -> set[psutil.Process]:
+    """The processes that tests of other modules started, such as their fork server."""
+    return set(psutil.Process().children())
+
+
+def children_but(others: set[psutil.Process]) -> set[psutil.Process]:
+    return set(psutil.Process().children()) - others
+
+
+@pytest.fixture(scope="module")
+def ask(model: Path, others: set[psutil.Process], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """A function that sends requests, all at once, to a server that all tests of this module share."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         patch.setenv("STAR1_HOME", str(tmp_path_factory.mktemp("home")))
@@ -85,7 +95,7 @@ def ask(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
         yield lambda *requests: runner.run(send_all(requests))
         runner.run(connection.__aexit__(None, None, None))
-        assert psutil.Process().children() == []
+        assert not children_but(others)
 
 
 def text(reply: dict[str, Any]) -> str:
@@ -146,10 +156,11 @@ def test_what_the_server_refuses_is_an_outcome_of_the_row(ask: Ask) -> None:
 
 
 @with_vllm
-def test_a_killed_server_ends_the_stage_and_leaves_no_process(ask: Ask) -> None:  # the last that uses `ask`
-    (supervisor,) = psutil.Process().children()
-    server, *others = family = supervisor.children(recursive=True)
-    assert len(others) >= 2  # EngineCore and a worker
+def test_a_killed_server_ends_the_stage_and_leaves_no_process(others: set[psutil.Process], ask: Ask) -> None:
+    # The last that uses `ask`.
+    (supervisor,) = children_but(others)
+    server, *its_own = family = supervisor.children(recursive=True)
+    assert len(its_own) >= 2  # EngineCore and a worker
     server.kill()
     with pytest.raises(UserError, match=r"\Aguard: the vLLM server ended while it was asked \(exit status 137\)"):
         ask(request("Who?"))
@@ -193,7 +204,9 @@ def start(model: str, **flags: Any) -> None:
 
 
 @with_vllm
-def test_a_wrong_flag_is_told_in_a_line(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_flag_is_told_in_a_line(
+    model: Path, others: set[psutil.Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STAR1_HOME", str(tmp_path))
     with pytest.raises(UserError) as told:
         start(str(model), **{"tensor-paralel": 2})
@@ -202,4 +215,4 @@ def test_a_wrong_flag_is_told_in_a_line(model: Path, tmp_path: Path, monkeypatch
         f"guard: the vLLM server did not start (exit status 2); check sending.guard.vllm. Its log {log} says: "
         "api_server.py: error: unrecognized arguments: --tensor-paralel=2"
     )
-    assert psutil.Process().children() == []
+    assert not children_but(others)
