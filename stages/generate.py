@@ -29,7 +29,8 @@ def task(stage: Stage, model: str) -> Questions[Generated]:
 def generate(stage: Stage, model: str) -> None:
     """Write the model's replies to each prompt of each suite."""
     asking = task(stage, model)
-    stage.write("generations", as_generations(asking.rows, ask_teacher(stage, asking)), model=model)
+    generations = as_generations(asking.rows, ask_teacher(stage, asking), stage.input(f"models/{model}"))
+    stage.write("generations", generations, model=model)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,13 @@ def test_missing_keys_are_named_for_the_roles_that_are_asked(
     assert missing_keys(check(raw_params, PATH)) == [line.format("scorer")]
     put(raw_params, "benchmarks.XSTest.task", "refusal_classes")
     assert missing_keys(check(raw_params, PATH)) == [line.format("scorer"), line.format("judge")]
+    put(raw_params, "benign.rewrite", False)
+    raw_params["runs"] = {"star1": raw_params["runs"]["star1"]}
+    raw_params["evaluate"]["models"] = ["miniature", "star1"]
+    assert missing_keys(check(raw_params, PATH)) == [line.format("scorer"), line.format("judge")]
+    raw_params["sources"], raw_params["collect"]["order"] = {}, []
+    raw_params["published"] = {"star-1": {"reader": "json", "path": "data/own/STAR-1.json"}}
+    assert missing_keys(check(raw_params, PATH)) == [line.format("judge")]
     monkeypatch.setenv("A_KEY", "sk-1")
     assert missing_keys(check(raw_params, PATH)) == []
 

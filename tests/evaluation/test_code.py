@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from star1.evaluation.grading import sandbox
@@ -95,6 +95,11 @@ def test_only_the_papers_view_looks_into_the_thought_and_at_cut_off_replies(hold
     ]
 
 
+def test_a_future_import_comes_first(holds: None) -> None:
+    fenced = GOOD.replace("```python\n", "```python\n# By hand.\nfrom __future__ import annotations\n\n")
+    assert graded(row(fenced)) == [("correct", "correct", inner(fenced), "answer")]
+
+
 def test_equal_programs_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[sandbox.Program] = []
 
@@ -142,6 +147,11 @@ def test_no_rows_give_no_verdicts() -> None:
         ("Here it is: ```python\na = 1\n```\nand ```b``` too", ["a = 1"]),
         ("````python\na = 1\n````", ["a = 1"]),
         ("```bash\nls\n```\n```\na = 1\n```", ["a = 1"]),
+        (
+            '```python\n"""\n    ```\n    f(1)\n    ```\n"""\na = 1\n```',
+            ['"""\n    ```\n    f(1)\n    ```\n"""\na = 1'],
+        ),
+        ("- So:\n\n      ```py\n      a = 1\n    ```", ["a = 1"]),
     ],
 )
 def test_blocks(text: str, found: list[str]) -> None:
@@ -150,7 +160,9 @@ def test_blocks(text: str, found: list[str]) -> None:
 
 @given(st.lists(st.sampled_from(["```", "python", "json", "\n", " ", "def area(side):", "return 1", "````", "\r"])))
 def test_every_text_has_blocks_without_marks(parts: list[str]) -> None:
-    assert not any("```" in block for block in blocks("".join(parts)))
+    text = "".join(parts)
+    assume("    ```" not in text)  # a fence so far in may belong to the block
+    assert not any("```" in block for block in blocks(text))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,15 @@ y = 2x + 3 | 3+2x
 (a+5)(b+2) | ab+2a+5b+10
 \cot x | \frac{\cos x}{\sin x}
 5x - 7y + 11z + 4 = 0 | 5x-7y+11z=-4
+p - q | -q+p
+p - q | p + (-q)
+ab | ba
+52_8 | 52_{(8)}
+52_8 | 52\text{ base 8}
+52_8 | 52 \text{ (base 8)}
+52_8 | 52_{\text{eight}}
+\text{(C)} | \text{(C)} 12 \text{ cm}
+12000 | 12\,000
 """
 
 UNEQUAL = r"""
@@ -63,6 +72,16 @@ UNEQUAL = r"""
 1 \pm \sqrt{19} | 1 + \sqrt{19}
 6 - 5i | 6 + 5i
 5 | \frac{5}{0}
+p - q | p q
+p - q | -p-q
+p - q | p(-q)
+\text{(C)} | (C) or (D)
+\text{(C)} | \text{(C), (D)}
+5x - 7y + 11z + 4 = 0 | 0
+12 | 1\,2
+36 | 3 6
+52_8 | 52 \text{ (base 9)}
+52_8 | 52_{\text{nine}}
 """
 
 # Golds of different problems that say the same.

@@ -14,6 +14,7 @@ from star1.asking.rows import Asked
 from star1.evaluation.tasks import task_of
 from star1.llm.settings import Teacher
 from star1.replies import split_reply
+from star1.training.examples import opens_thought
 
 if TYPE_CHECKING:
     from star1.evaluation.settings import Protocol
@@ -79,14 +80,24 @@ def generated(reply: dict[str, Any]) -> Generated:
     return Generated(text, "stop" if finish_reason == "stop" else "length")
 
 
-def as_generations(rows: pd.DataFrame, asked: Asked[Generated]) -> pd.DataFrame:
-    """Return the generations of rows as `with_samples` returns them; a row without a reply ends with "error"."""
+def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> pd.DataFrame:
+    """Return the generations of rows as `with_samples` returns them; a row without a reply ends with "error".
+
+    model: the folder whose chat template decides whether a reply without tags is an answer, or a thought without end.
+    """
     nothing = Generated("", "error")
     replies = [asked.values.get(row_id, nothing) for row_id in rows["id"]]
-    parts = [split_reply(reply.response) for reply in replies]
+    opened = any(reply.response and "think>" not in reply.response for reply in replies) and _opens_thought(model)
+    parts = [split_reply(reply.response, opened) if reply.response else (None, "") for reply in replies]
     return rows.assign(
         response=pd.Series([reply.response for reply in replies], dtype=object),
         thinking=pd.Series([thinking for thinking, _ in parts], dtype=object),
         answer=pd.Series([answer for _, answer in parts], dtype=object),
         finish_reason=pd.Series([reply.finish_reason for reply in replies], dtype=object),
     )[list(ARTIFACTS["generations"].columns)]
+
+
+def _opens_thought(model: Path) -> bool:
+    from transformers import AutoTokenizer
+
+    return opens_thought(AutoTokenizer.from_pretrained(model))

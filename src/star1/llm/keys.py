@@ -10,13 +10,15 @@ from star1.pipeline.fields import LOCAL
 
 def missing_keys(params: Params) -> list[str]:
     """Return a line for each role that will be asked and whose environment variable with the key is not set."""
-    judges = {task_of(task).role for task in judging_tasks(params).values()}
+    asked = {task_of(task).role for task in judging_tasks(params).values()}
+    if params.sources:
+        asked |= {"classifier", "reasoner", "scorer"}
+    if params.benign.rewrite:
+        asked |= {"rewriter", "reasoner", "scorer"}
     lines = []
     for role in Llm.model_fields:
         teacher = getattr(params.llm, role)
-        if not isinstance(teacher, Teacher) or teacher.base_url in LOCAL:
-            continue
-        if role in ("guard", "second_guard", "judge") and role not in judges:
+        if role not in asked or not isinstance(teacher, Teacher) or teacher.base_url in LOCAL:
             continue
         variable = params.sending.of(role).key_variable
         if variable and not os.environ.get(variable, "").strip():

@@ -60,6 +60,11 @@ def template_text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
     return text
 
 
+def opens_thought(tokenizer: Any) -> bool:
+    """Return whether the chat template opens the thought in the prompt, as those of the R1-distilled models do."""
+    return prompt_text(tokenizer, "?").endswith(OPENINGS)
+
+
 def encode_all(tokenizer: Any, rows: Sequence[tuple[str, str]], max_tokens: int) -> list[Example]:
     """Tokenise (question, response) pairs in order; the loss covers the response and its end (paper, Training).
 

@@ -14,10 +14,19 @@ from star1.evaluation.grading.workers import Lost
 from star1.evaluation.grading.workers import ask as ask_workers
 
 LONGEST = 1000
-BASED = re.compile(r"\(?(\d[0-9A-Z]*)\)? ?_ ?\{? ?(\d{1,2}) ?\}?")
+FONT = r"(?:\\(?:text|mathrm) ?\{ ?)?"
+# 52_8, 52_{(8)}, 52_{\text{eight}}, 52 \text{ (base 8)}
+BASED = re.compile(
+    rf"\(?(\d[0-9A-Z]*)\)? ?(?:_ ?\{{? ?{FONT}\(?(?:base )?|{FONT}\(?base[ }}]+)(\d{{1,2}}|[a-z]{{3,7}})[ }})]{{0,6}}"
+)
+BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
+BASES |= {"ten": "10", "twelve": "12", "sixteen": "16"}
 ASKS_PERCENT = re.compile(r"\b(?:what|which|many|an?|the|in|nearest)\s+(?:\w+\s+){0,2}percent", re.IGNORECASE)
 PERCENT = re.compile(r" ?(?:\\?%|\\(?:text|mbox|mathrm) ?\{ ?(?:\\?%|percent) ?\}|percent)$")
 CHOICE = re.compile(r"(?:\\text(?:bf)? ?\{ ?)?\(([A-Z])\)")
+ANOTHER_CHOICE = re.compile(r"(?:,|/|\bor\b|\band\b)[ }]*(?:\\text(?:bf)? ?\{ ?)?\(([A-Z])\)")
+GAP = re.compile(r"(?<!\d) | (?!\d)| (?=\d{3}(?!\d))")  # a space that says nothing: not that of "1 2"
+NAMED = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^()]*\))? ?=")  # "y =" or "f(x) =", not "x - y ="
 CPU_LIMIT_S = 5
 # What still has to be computed. With it, the question itself would be a right answer to "Compute \\sin 30^\\circ".
 UNDONE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc|log|ln|lg|sum|prod|int|lim|det)(?![A-Za-z])")
@@ -54,7 +63,7 @@ def known_without_algebra(claim: Claim) -> Outcome | tuple[str, str]:
     if len(claim.found) > LONGEST:
         return Outcome("unjudged", f"the answer has more than {LONGEST:,} characters")
     gold, found = plain(claim.gold), plain(claim.found)
-    if gold.replace(" ", "") == found.replace(" ", ""):
+    if GAP.sub("", gold) == GAP.sub("", found):
         return outcome(True)
     for compared in (_same_words(gold, found), _same_base(gold, found)):
         if compared is not None:
@@ -64,7 +73,7 @@ def known_without_algebra(claim: Claim) -> Outcome | tuple[str, str]:
     found, found_unit = without_unit(_without_percent(found, asks_percent))
     if gold_unit and found_unit and "?" not in (gold_unit, found_unit) and gold_unit != found_unit:
         return outcome(False)
-    if ("=" in gold) != ("=" in found):
+    if "=" not in gold or ("=" not in found and NAMED.match(gold)):
         gold, found = _right_side(gold), _right_side(found)
     right, answered = number_of(gold), number_of(found)
     if right is not None and answered is not None:
@@ -84,7 +93,7 @@ def _same_words(gold: str, found: str) -> bool | None:
         return None
     choice = CHOICE.match(found)
     if len(right) == 1 and choice:
-        return choice.group(1).lower() == right
+        return all(letter.lower() == right for letter in [choice[1], *ANOTHER_CHOICE.findall(found, choice.end())])
     return words_of(found) == right or (len(right) == 1 and found.lower() == right)
 
 
@@ -93,12 +102,18 @@ def _same_base(gold: str, found: str) -> bool | None:
 
     An answer may leave out the base that the question names; the answer to a question without a base has base 10.
     """
-    right, answered = BASED.fullmatch(gold), BASED.fullmatch(found.rpartition("=")[2].strip())
+    right, answered = _based(gold), _based(found.rpartition("=")[2].strip())
     if right is None and answered is None:
         return None
-    digits = [match.group(1) if match else text.replace(",", "") for match, text in ((right, gold), (answered, found))]
-    default = right.group(2) if right else "10"
-    return digits[0] == digits[1] and default == (answered.group(2) if answered else default)
+    base = right[1] if right else "10"
+    return (right or (gold.replace(",", ""), base)) == (answered or (found.replace(",", ""), base))
+
+
+def _based(text: str) -> tuple[str, str] | None:
+    """Split "52_8" into ("52", "8"), in whatever way the base is written; None without one."""
+    match = BASED.fullmatch(text)
+    base = match and (match[2] if match[2].isdigit() else BASES.get(match[2]))
+    return (match[1], base) if match and base else None
 
 
 def _without_percent(text: str, asks_percent: bool) -> str:

@@ -31,7 +31,7 @@ CHOICE = re.compile(rf"(?:{SAID}{OPEN}|{BOXED_LETTER}){LETTER}")
 ANOTHER = re.compile(
     rf"{CLOSE}\s{{0,3}}(?:,|/|&|and\b|or\b)\s{{0,3}}(?:(?:and|or)\b)?[\s*_$(]{{0,6}}([A-J])(?![A-Za-z0-9'\u2019])"
 )
-# A bare A or I before most words is English: "The answer is A good deal", "The answer is I think".
+# Behind a bare A or I, it says that the letter is English.
 WORD_BEHIND = re.compile(r"[ \t]{1,5}(?!(?:because|since|as|and|or|for|with|due)\b)[a-z]")
 LONE_LETTER = re.compile(r"(?<![A-Za-z0-9])[A-J](?![A-Za-z0-9])")
 
@@ -103,16 +103,21 @@ def chosen_letter(text: str) -> str | None:
     """
     chosen = None
     for match in CHOICE.finditer(text):
-        letter, bare = match.group(1), text[match.start(1) - 1].isspace()
-        if letter in "AI" and bare and WORD_BEHIND.match(text, match.end()):
+        if _is_word(text, match):
             continue
-        letters = [letter]
+        letters = [match.group(1)]
         another = ANOTHER.match(text, match.end())
-        while another and len(letters) < 10:
+        while another and not _is_word(text, another) and len(letters) < 10:
             letters.append(another.group(1))
             another = ANOTHER.match(text, another.end())
         chosen = ", ".join(letters)
     return chosen
+
+
+def _is_word(text: str, match: re.Match[str]) -> bool:
+    """Return whether the letter that was found is English: "The answer is A good deal", "(B), I think"."""
+    bare = text[match.start(1) - 1].isspace()
+    return match.group(1) in "AI" and bare and WORD_BEHIND.match(text, match.end()) is not None
 
 
 def lone_letter(text: str) -> str | None:

@@ -130,13 +130,15 @@ def _unit(words: list[str]) -> str:
 def words_of(text: str) -> str | None:
     """Return the words of a plain text that is only words, in small letters; None where it is a formula.
 
-    A single letter is a word only in a font command or in parentheses, as in "\\text{(C)}".
+    One or two letters are a word only in a font command or in parentheses, as in "\\text{(C)}": "p - q" is a formula.
     """
     inner = WRAPPED.sub(r"\1", text)
     if not re.fullmatch(r"[A-Za-z() '\-.]+", inner):
         return None
     words = re.findall(r"[a-z]+", inner.lower())
-    if not words or (len("".join(words)) == 1 and inner == text and "(" not in text):
+    if inner == text and not re.fullmatch(r"\([A-Za-z]\)", text) and all(len(word) < 3 for word in words):
+        return None
+    if not words:
         return None
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("a", "an", "the") else words)
 

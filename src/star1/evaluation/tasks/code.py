@@ -23,6 +23,8 @@ from star1.evaluation.task import Task
 TIMEOUT_S = 10.0
 LANGUAGES = ("", "python", "python3", "py")
 WORDS = {"passed": "correct", "failed": "wrong", "timeout": "wrong", "unjudged": "unjudged"}
+FUTURE = "from __future__ import "
+DEEPER = 3  # spaces by which a fence may stand further in than the one that it closes (CommonMark, fenced code blocks)
 NO_BLOCK = "no Python block defines the function"
 
 
@@ -86,20 +88,23 @@ def grade(generations: pd.DataFrame) -> pd.DataFrame:
 def blocks(text: str) -> list[str]:
     """Return the fenced blocks of a text that are marked as Python or not marked, without common indentation.
 
-    A block that is not closed counts for nothing, unless another one is opened: then that one begins.
+    A block that is not closed counts for nothing, unless another one is opened: then that one begins. A fence much
+    further in than the block's own belongs to the block, such as one in a docstring.
     """
     found: list[str] = []
     lines: list[str] | None = None
-    language = ""
+    language, indent = "", 0
     for line in text.replace("\r\n", "\n").split("\n"):
         before, *middle, after = re.split(r"`{3,}", line) if "```" in line else (line, "")
         word = "".join(after.split()[:1]).lower()
-        if "```" not in line:
+        inner = not before.strip() and len(before.expandtabs()) > indent + DEEPER
+        if "```" not in line or (lines is not None and inner):
             if lines is not None:
                 lines.append(line)
         elif lines is None or (not before.strip() and word in LANGUAGES[1:]):
             # Marks on one line in pairs are code within a sentence.
             lines, language = (None, "") if middle else ([], word)
+            indent = 0 if before.strip() else len(before.expandtabs())
         else:
             if language in LANGUAGES:
                 found.append(textwrap.dedent("\n".join([*lines, before])).strip("\n"))
@@ -119,7 +124,18 @@ def _code(row: Any) -> tuple[str | None, str]:
 
 def _program(row: Any, code: str | None) -> Program:
     key = _key(row.answer_key)
-    return Program(f"{row.prompt}\n\n{code}\n", f"{row.prompt}\n\n{key['test']}\n", key["entry_point"])
+    head, body = _futures(code or "")
+    return Program(f"{head}{row.prompt}\n\n{body}\n", f"{row.prompt}\n\n{key['test']}\n", key["entry_point"])
+
+
+def _futures(code: str) -> tuple[str, str]:
+    """Split off future imports, which Python takes at the beginning of a file alone, with the comments around them."""
+    lines = code.split("\n")
+    ends = [number for number, line in enumerate(lines) if line.strip() and not line.startswith(("#", FUTURE))]
+    head = lines[: ends[0] if ends else len(lines)]
+    if not any(line.startswith(FUTURE) for line in head):
+        return "", code
+    return "".join(f"{line}\n" for line in head), "\n".join(lines[len(head) :])
 
 
 def _detail(outcome: Outcome | None, place: str) -> str:

@@ -1,0 +1,41 @@
+"""Where a reply's thought ends, by its tags and by the model's own chat template."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from star1.asking.rows import Asked
+from star1.evaluation.generation import Generated, as_generations
+from tests.training.families import tokenizer_of
+
+REPLIES = {
+    "so</think>No.": ("so", "No."),
+    "<think>so</think>No.": ("so", "No."),
+    "<think>so": ("so", None),
+    "": (None, ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "without_tags"),
+    [
+        ("r1-opens", ("so", None)),
+        ("r1-opens-bare", ("so", None)),
+        ("r1", (None, "so")),
+        ("qwen-instruct", (None, "so")),
+    ],
+)
+def test_a_reply_without_tags_is_a_thought_where_the_template_opens_one(
+    tmp_path: Path, family: str, without_tags: tuple[str | None, str | None]
+) -> None:
+    tokenizer_of(family).save_pretrained(tmp_path)
+    expected = REPLIES | {"so": without_tags}
+    ids = [f"B/{number}/0" for number in range(len(expected))]
+    fixed = {"suite": "safety", "benchmark": "B", "task": "guard", "prompt": "?", "answer_key": None, "label": None}
+    fixed |= {"category": None, "sample": 0}
+    rows = pd.DataFrame({"id": ids, "prompt_id": ids, **fixed})
+    values = {row_id: Generated(text, "length") for row_id, text in zip(ids, expected, strict=True)}
+    generations = as_generations(rows, Asked(values, pd.DataFrame()), tmp_path)
+    assert list(generations["response"]) == list(expected)
+    assert list(zip(generations["thinking"], generations["answer"], strict=True)) == list(expected.values())
