@@ -111,6 +111,10 @@ def test_missing_keys_are_named_for_the_roles_that_are_asked(
     raw_params["sources"], raw_params["collect"]["order"] = {}, []
     raw_params["published"] = {"star-1": {"reader": "json", "path": "data/own/STAR-1.json"}}
     assert missing_keys(check(raw_params, PATH)) == [line.format("judge")]
+    put(raw_params, "evaluate.base_url", "https://api.example/v1")
+    raw_params["sending"]["roles"]["model"] = {"key_variable": "A_KEY"}
+    of_models = line.format("x").replace("llm.x", "evaluate")
+    assert missing_keys(check(raw_params, PATH)) == [line.format("judge"), of_models]
     monkeypatch.setenv("A_KEY", "sk-1")
     assert missing_keys(check(raw_params, PATH)) == []
 

@@ -40,7 +40,7 @@ def protection() -> run.Protection:
 )
 def test_outcomes(protection: run.Protection, solution: str, outcome: Outcome) -> None:
     got = run.run_one(protection, Program(solution, PLUS_ONE, "f"), 60.0)
-    assert got.word == outcome.word
+    assert got.word == outcome.word, got.error
     assert not outcome.error or got.error == outcome.error
 
 
