@@ -34,7 +34,8 @@ def train(stage: Stage, name: str) -> None:
     with tracking.training_run(name, params) as log:
         curve = finetune(base, examples, out, settings, steps, launch, home() / "checkpoints", log)
     if is_main_process():
-        md5 = {f"data/{file.name}": file_md5(file) for file in (data, counted)}
+        files = {f"data/{run.data}.parquet": data, f"data/{run.steps_of}.parquet": counted}
+        md5 = {name: file_md5(file) for name, file in files.items()}
         write_text(out / "README.md", card(name, settings, run, md5, lengths, steps, curve[-1].loss))
         path = stage.output(f"metrics/plots/training/{name}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)

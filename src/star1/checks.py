@@ -93,7 +93,7 @@ def _row_mistakes(params: Params, root: Path) -> list[str]:
     for run in params.runs.values():
         rows = tables.get(run.data)
         if rows is not None:
-            noted(training_rows, rows, run, params.train.seed)
+            noted(training_rows, rows, run, training_settings(params.train, run).seed)
     return mistakes
 
 

@@ -72,6 +72,11 @@ def test_runs_are_counted_as_the_training_will_see_them(built: Path) -> None:
     assert report(built) == text
 
 
+def test_a_run_with_a_band_of_scores_is_counted(built: Path) -> None:
+    edit_params(built, lambda raw: raw["runs"]["star1"].update(score={"min": 0, "max": 10}, sample=30))
+    assert line(report(built), "star1")[1] == "30"
+
+
 def test_every_way_of_launching_has_its_line(built: Path) -> None:
     text = report(built)
     for path in (built / "configs").glob("*.yaml"):

@@ -21,8 +21,21 @@ def test_the_files_of_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said["zero3-offload"] == Launch("zero3-offload", 8, 1, cpu=False, zero_stage=3, offload=True)
 
 
+NONE = "{distributed_type: 'NO', num_processes: 0, num_machines: 1, use_cpu: true}"
+FSDP = "{distributed_type: FSDP, num_processes: 2, num_machines: 1, use_cpu: false}"
+
+
 @pytest.mark.parametrize(
-    "text", ["[1, 2]", "num_processes: many", "distributed_type: 'NO'", "{", "distributed_type: DEEPSPEED"]
+    "text",
+    [
+        "[1, 2]",
+        "num_processes: many",
+        "distributed_type: 'NO'",
+        "{",
+        "distributed_type: DEEPSPEED",
+        NONE,
+        "distributed_type: FSDP",
+    ],
 )
 def test_a_file_that_is_no_launch_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text)

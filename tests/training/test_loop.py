@@ -75,7 +75,9 @@ def test_an_interval_that_is_no_number(tmp_path: Path, monkeypatch: pytest.Monke
         losses(tmp_path / "absent", tmp_path)
 
 
-@pytest.mark.parametrize(("rows", "epochs", "batch", "steps"), [(1000, 5, 128, 39), (500, 3, 32, 46), (3, 1, 32, 1)])
+@pytest.mark.parametrize(
+    ("rows", "epochs", "batch", "steps"), [(1000, 5, 128, 39), (500, 3, 32, 46), (3, 1, 32, 1), (100, 0.29, 1, 29)]
+)
 def test_steps(rows: int, epochs: float, batch: int, steps: int) -> None:
     assert loop.steps_for(rows, epochs, batch) == steps
 

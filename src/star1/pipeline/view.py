@@ -11,7 +11,7 @@ UNTRACKED = ("sending",)
 class Section(BaseModel):
     """A part of params.yaml. In a stage's view, fields that the stage does not declare are absent and raise."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
     def __getattr__(self, name: str) -> Any:
         if name in type(self).model_fields:

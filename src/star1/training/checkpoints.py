@@ -72,7 +72,8 @@ def save(folder: Path, engine: "Engine", curve: list["Curve"]) -> None:
     whole = folder / f"step-{len(curve):08}"
     partial = whole.with_suffix(".partial")
     if main:
-        shutil.rmtree(partial, ignore_errors=True)
+        for unfinished in folder.glob("*.partial"):  # of a save that was killed, at this step or another
+            shutil.rmtree(unfinished, ignore_errors=True)
     wait()
     engine.save_state(partial)
     if main:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.import_utils import is_liger_kernel_available
 
+from star1.errors import UserError
 from star1.training.attention import PACKED
 from star1.training.launch import Launch, assert_sharded, check_started
 from star1.training.loss import SequenceLoss
@@ -106,7 +108,14 @@ class Engine:
         elif self.accelerator.is_main_process:
             folder.mkdir()
             state = {"model": self.losses.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-            torch.save(state, folder / "state.pt")
+            try:
+                torch.save(state, folder / "state.pt")
+            except (OSError, RuntimeError) as error:  # torch's own error, where the disk is full
+                shutil.rmtree(folder, ignore_errors=True)
+                raise UserError(
+                    f"{folder.parent}: a checkpoint cannot be written ({str(error).splitlines()[0]}); make room for "
+                    "three of them and run again: the training goes on from the last whole one."
+                ) from None
         self.accelerator.wait_for_everyone()
 
     def load_state(self, folder: Path) -> None:
@@ -129,7 +138,7 @@ class Engine:
             shutil.rmtree(partial, ignore_errors=True)
             model.save_pretrained(partial, state_dict=weights)
             for pattern in BESIDE:
-                for file in self.base.glob(pattern):
+                for file in filter(Path.is_file, self.base.glob(pattern)):
                     shutil.copy(file, partial / file.name)
             shutil.rmtree(out, ignore_errors=True)
             partial.rename(out)
@@ -137,10 +146,19 @@ class Engine:
 
 
 def load(base: Path, settings: "Training", packed: bool, device: torch.device) -> Any:
-    """Return the base model, ready for training."""
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=getattr(torch, settings.precision), attn_implementation=PACKED if packed else "sdpa"
-    )
+    """Return the base model, ready for training. Raises UserError where its files are no whole model."""
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            base,
+            dtype=getattr(torch, settings.precision),
+            attn_implementation=PACKED if packed else "sdpa",
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"{base}: no whole model ({str(error).splitlines()[0]}); fetch or copy it again.") from None
+    # transformers would draw these at random, with a warning.
+    if absent := sorted(report["missing_keys"]):
+        raise UserError(f"{base}: {len(absent)} weights are missing, such as {absent[0]}; fetch or copy it again.")
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if device.type == "cuda" and is_liger_kernel_available():

@@ -76,9 +76,9 @@ def prospect(root: Path, run: "Run", settings: "Training", outdated: Callable[[s
 
     from star1.training.examples import encode_all, truncated
     from star1.training.loop import steps_for
-    from star1.training.rows import training_rows
+    from star1.training.rows import read_rows, training_rows
 
-    rows = read(root / f"data/{run.data}.parquet", columns=["id", "question", "response"])
+    rows = read_rows(root / f"data/{run.data}.parquet", run)
     if rows.empty:
         return f"data/{run.data}.parquet has no rows"
     counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+WAYS = ("NO", "MULTI_CPU", "MULTI_GPU", "DEEPSPEED")
+
+
 @dataclass(frozen=True)
 class Launch:
     """What a file of configs/ asks for.
@@ -36,6 +39,8 @@ def read_launch(path: Path) -> Launch:
         raw = parse_yaml(path.read_bytes())
         deepspeed = raw.get("deepspeed_config") or {}
         sharded = raw["distributed_type"] == "DEEPSPEED"
+        if raw["distributed_type"] not in WAYS or min(int(raw["num_processes"]), int(raw["num_machines"])) < 1:
+            raise ValueError(f"distributed_type one of {', '.join(WAYS)}, num_processes and num_machines from 1")
         return Launch(
             name=path.stem,
             processes=int(raw["num_processes"]),

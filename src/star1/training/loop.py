@@ -58,7 +58,7 @@ Log = Callable[[Curve, Speed], None]
 
 def steps_for(rows: int, epochs: float, batch: int) -> int:
     """Return the number of optimizer steps; 1,000 rows, 5 epochs and 128 a step make the paper's 39."""
-    return max(1, int(rows * epochs) // batch)
+    return max(1, int(round(rows * epochs, 6)) // batch)  # 100 rows, 0.29 epochs: 28.999999999999996
 
 
 def finetune(

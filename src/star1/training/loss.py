@@ -62,6 +62,10 @@ def _head_loss(
     return _CrossEntropy.apply(hidden, head.weight, targets, owner, sequences)
 
 
+# What Granite, Cohere and Gemma 2 do to logits behind the head.
+SCALING = ("logits_scaling", "logit_scale", "final_logit_softcapping")
+
+
 class SequenceLoss(nn.Module):
     """A causal language model that returns losses in place of logits.
 
@@ -75,6 +79,9 @@ class SequenceLoss(nn.Module):
         head = model.get_output_embeddings()
         if head is None or head.bias is not None:
             raise UserError(f"{type(model).__name__} has no output head without bias; Qwen2 and Llama models have.")
+        for name in SCALING:
+            if getattr(model.config, name, None) not in (None, 1):
+                raise UserError(f"{type(model).__name__} scales or caps its logits ({name}), which the loss does not.")
         self.head_call = head.forward
         head.forward = partial(_head_loss, head)
 
