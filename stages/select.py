@@ -26,7 +26,7 @@ def select(stage: Stage) -> None:
     stage.write("full_score", full)
     stage.write("star1", star1)
     write_text(stage.output("data/star1.json"), as_json(star1))
-    stage.account(len(rows) + len(copies), len(star1), pd.concat([copies, low, crowded], ignore_index=True))
+    stage.account(len(rows) + len(copies), len(star1), pd.concat([low, crowded, copies], ignore_index=True))
 
 
 if __name__ == "__main__":

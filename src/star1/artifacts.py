@@ -258,6 +258,11 @@ def to_table(artifact: Artifact, frame: pd.DataFrame) -> pa.Table:
             array = pa.array(values, type=column.type)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise UserError(f"artifact {artifact.name}, column {name}: not of type {column.type}: {error}") from None
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"artifact {artifact.name}, column {name}: {str(error.object)[:60]!a} is undecodable; save the "
+                "file that it comes from as UTF-8."
+            ) from None
         if array.null_count and not column.optional:
             raise UserError(f"artifact {artifact.name}, column {name}: {array.null_count} of {len(array)} are missing.")
         arrays.append(array)

@@ -186,12 +186,18 @@ def _word_mistakes(key: str, task: str, words: Iterable[str]) -> list[str]:
 def prepare_folders(root: Path) -> list[Path]:
     """Make the folders that stages read as a whole, and remove what is there of stages that params.yaml names no more.
 
-    Returns what was removed. DVC has it in its cache: `dvc repro` restores it when its entry is back.
+    Returns what was removed. DVC has it in its cache: `dvc repro` restores it when its entry is back. Raises UserError
+    for a file that no stage wrote: to remove it could lose it.
     """
     raw: dict[str, Any] = load_raw(root / "params.yaml")
     for folder in graph.folders(root, raw):
         (root / folder).mkdir(parents=True, exist_ok=True)  # DVC wants a folder that is read to be there, if empty
     found = graph.leftovers(root, raw)
+    if foreign := graph.not_recorded(root, found):
+        raise UserError(
+            f"{foreign[0].relative_to(root)} is no output of a stage, in a folder that stages read as a whole; move "
+            "it, to data/own for one, or delete it."
+        )
     for path in found:
         path.unlink()
     return found

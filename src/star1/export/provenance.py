@@ -23,7 +23,7 @@ class Provenance:
 
 
 def provenance(root: Path, path: str) -> Provenance:
-    """Return where the output `path` comes from. Raises UserError if dvc.lock does not know it."""
+    """Return where the output `path` comes from. Raises UserError if dvc.lock does not know it or it is outdated."""
     lock = root / "dvc.lock"
     stages: dict[str, Any] = parse_yaml(lock.read_bytes())["stages"] if lock.is_file() else {}
     needed, hashes = {path}, dict[str, str]()
@@ -35,7 +35,11 @@ def provenance(root: Path, path: str) -> Provenance:
         last = writers
     if not last:
         raise UserError(f"{path}: dvc.lock has no stage that wrote it; `dvc repro` builds it.")
+    now = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
     for name in last:
+        for dep in stages[name].get("deps", []):
+            if now.get(dep["path"], dep["md5"]) != dep["md5"]:
+                raise UserError(f"{path}: {name} was run on an older {dep['path']}; `dvc repro` brings it up to date.")
         params |= stages[name].get("params", {}).get("params.yaml", {})
         hashes |= {out["path"]: out["md5"] for out in stages[name]["outs"] if _covered(Path(out["path"]), needed)}
     return Provenance(dict(sorted(params.items())), dict(sorted(hashes.items())))

@@ -215,6 +215,7 @@ def _scores(score: dict[str, int]) -> list[str]:
 def _training(root: Path, params: Params, row_ids: list[str]) -> Iterator[Line]:
     """Tell in which runs these are trained on: the row and, if there is a second id, its look-alike."""
     from star1.training.rows import drawn
+    from star1.training.settings import training_settings
 
     for name, run in params.runs.items():
         path = root / f"data/{run.data}.parquet"
@@ -222,7 +223,7 @@ def _training(root: Path, params: Params, row_ids: list[str]) -> Iterator[Line]:
             continue
         table = read_arrow(path, ["id", "score"] if run.score else ["id"])
         rows = set(table["id"].to_pylist())
-        chosen = set(drawn(table.to_pandas(), run, params.train.seed)["id"])
+        chosen = set(drawn(table.to_pandas(), run, training_settings(params.train, run).seed)["id"])
         for row_id, which in zip(row_ids, ("it", "its look-alike"), strict=False):
             if row_id in chosen and (root / "models" / name).exists():
                 yield "train", f"{name}: trained on {which}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from star1.files import parse_yaml
+from star1.files import file_md5, parse_yaml
 
 OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
 
@@ -79,6 +79,23 @@ def leftovers(root: Path, params: dict[str, Any]) -> list[Path]:
     outs = {out for stage in every(root, params).values() for out in stage.outs}
     files = (file for folder in folders(root, params) for file in sorted((root / folder).rglob("*")) if file.is_file())
     return [file for file in files if not covers(tuple(outs), file.relative_to(root))]
+
+
+def not_recorded(root: Path, files: list[Path]) -> list[Path]:
+    """Return those of the files that neither dvc.lock names nor DVC's cache holds; what a killed stage left is none.
+
+    Importing DVC takes a second, so this is asked where there are leftovers.
+    """
+    lock = root / "dvc.lock"
+    stages = parse_yaml(lock.read_bytes()).get("stages", {}) if lock.is_file() else {}
+    named = {root / out["path"] for stage in stages.values() for out in stage.get("outs", [])}
+    unknown = [file for file in files if file not in named and not re.fullmatch(r"\..+\.tmp", file.name)]
+    if not unknown:
+        return []
+    from dvc.repo import Repo
+
+    cache = Repo(str(root)).cache.local
+    return [file for file in unknown if not cache.exists(file_md5(file))]
 
 
 def folders(root: Path, params: dict[str, Any]) -> list[Path]:

@@ -22,13 +22,14 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
 def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str, object]]:
     """Yield the rows of one file, named `label` and their number from 0; empty lines do not count.
 
-    Raises UserError for a row of another width than the first one, and for a quote that is never closed.
+    Raises UserError for a row of another width than the first one, for a quote that is never closed, and for one that
+    is closed within a value: read leniently, it would swallow the rows up to the next quote.
     """
     csv.field_size_limit(sys.maxsize)  # the default, 128 KiB, would refuse the file for one long question
     columns: list[str] | None = None
     number = 0
     with opened(path, f"{key}.path") as file:
-        rows = csv.reader(chain(file, [END]), delimiter=entry.delimiter)
+        rows = csv.reader(chain(file, [END]), delimiter=entry.delimiter, strict=True)
         try:
             for row in rows:
                 if row == [END]:

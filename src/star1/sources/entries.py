@@ -3,6 +3,7 @@
 An entry is data, never code. Each mistake in one gives one line that says what is allowed.
 """
 
+import posixpath
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -13,7 +14,8 @@ Reader = Literal["csv", "json", "jsonl", "parquet", "text", "hub", "miniature"]
 
 
 # Stages write there, and `star1 check` removes what no stage wrote.
-WRITTEN = ("data/raw/", "data/benchmarks/", "data/published/", "data/datasets/")
+FOLDERS = "raw benchmarks published datasets lineage rows failures generations judgements"
+WRITTEN = tuple(f"data/{folder}/" for folder in FOLDERS.split())
 
 MIRROR = "data/mirror"  # on this machine alone: git and DVC ignore it
 
@@ -77,7 +79,7 @@ class Entry(BaseModel):
     def _inside(cls, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):
             raise ValueError("must be a path inside the repository, without '..'")
-        if f"{path}/".startswith(WRITTEN):
+        if f"{posixpath.normpath(path)}/".startswith(WRITTEN):
             raise ValueError("must not lie in a folder that the pipeline writes and clears; keep it in data/mirror")
         return path
 

@@ -73,6 +73,8 @@ def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
     place = Path(
         parts.netloc.replace(":", "_"), *(part for part in parts.path.split("/") if part not in ("", ".", ".."))
     )
+    if parts.query:  # ?id=A and ?id=B are two files
+        place = place.with_name(f"{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}@{place.name}")
     mirrored = mirror(entry, root) / place
     if mirrored.is_file():
         return mirrored
