@@ -12,7 +12,7 @@ from star1.llm.store import Store
 if TYPE_CHECKING:
     from star1.llm.settings import Sending, Teacher
 
-OUTAGE = 10  # requests in a row without a reply: then the endpoint is down, not the request at fault
+OUTAGE = 10  # requests in a row without a reply: then the endpoint is down, or the params are at fault
 
 
 class Keeper:
@@ -29,6 +29,7 @@ class Keeper:
         self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: list[Request] = []
         self._in_a_row = 0
+        self._replied: bool | None = None  # whether requests like these have had a reply; None: not looked up yet
 
     def keep(self, request: Request, reply: dict[str, Any]) -> None:
         """Remember a reply. Refusals wait until the stage has ended well: an outage must not be remembered."""
@@ -37,16 +38,27 @@ class Keeper:
             self.store.put(request, reply, self.stage, replace=request.key in self.again)
             self.again.discard(request.key)
             self._in_a_row = 0
+            self._replied = self._replied or error is None
             return
         self.again.discard(request.key)
         self.refused[request.key] = reply
         self._unanswered.append(request)
+        if error["status"] in OF_THE_ROW and self._has_replied(request):
+            self._in_a_row = 0  # it answered: a run that goes on meets the refused rows of the last one in a row
+            return
         self._in_a_row += 1
         if self._in_a_row >= OUTAGE:
             raise UserError(
                 f"{self.role}: {OUTAGE} requests in a row got no reply from {self.teacher.base_url} "
                 f"({error['message'][:300]}); {KEPT}."
             )
+
+    def _has_replied(self, request: Request) -> bool:
+        """Say whether the endpoint has answered with these parameters, now or earlier: then they are not at fault."""
+        if self._replied is None:
+            wanted = _params({**request.body, "endpoint": request.endpoint})
+            self._replied = any(_params(body) == wanted for body in self.store.answered(self.role, self.model))
+        return self._replied
 
     def reply_of(self, status: int | None, body: Any, client: Any) -> dict[str, Any] | None:
         """Return the reply in a row of a batch, in the form of an endpoint's `send`; None where a retry may help."""
@@ -60,3 +72,8 @@ class Keeper:
         """Remember the refusals: a later run does not ask for them again unless told to."""
         for each in self._unanswered:
             self.store.put(each, self.refused[each.key], self.stage, replace=True)
+
+
+def _params(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what requests of one stage have in common."""
+    return {name: value for name, value in body.items() if name not in ("messages", "keyed", "seed")}

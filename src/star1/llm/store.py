@@ -208,6 +208,13 @@ class Store:
             return True
         return False
 
+    def answered(self, role: str, model: str) -> Iterator[dict[str, Any]]:
+        """Yield the body, with endpoint and keyed, of each request to a role's model that has had a reply."""
+        query = "SELECT key, request FROM replies WHERE role = ? AND model = ? AND reply_tokens > 0"
+        with self._user_errors():
+            for key, packed in self._database.execute(query, (role, model)):
+                yield self._unpacked(key, packed)
+
     def usage(self, where: str = "1", values: Sequence[str] = ()) -> Usage:
         """Return what the stored replies that fit an SQL condition took."""
         query = "SELECT COUNT(*), SUM(prompt_chars), SUM(prompt_tokens), SUM(reply_tokens) FROM replies"

@@ -1,0 +1,49 @@
+"""Requests that the endpoint refuses one by one: no outage where others are answered, and no loss of what was paid."""
+
+import pytest
+
+from star1.errors import UserError
+from tests.fault_server import Body, Fault, FaultServer
+from tests.llm.conftest import Ask, rows, teachers
+
+REFUSED = {f"question {n}" for n in range(0, 300, 25)}  # 12 rows of 300, as many as an outage and two more
+RISK = Fault(400, code="invalid_request_error", message="Content Exists Risk")
+
+
+def risky(body: Body, earlier: int) -> Fault | None:
+    return RISK if body["messages"][0]["content"] in REFUSED else None
+
+
+def test_a_stage_that_was_interrupted_ends_although_its_refused_rows_now_stand_in_a_row(
+    server: FaultServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = "question 299"
+    server.plan = lambda body, n: Fault("quota") if body["messages"][0]["content"] == last else risky(body, n)
+    with pytest.raises(UserError, match="quota"):
+        ask(rows(300), concurrency=1)
+    server.plan = risky
+    asked = ask(rows(300), concurrency=1)
+    assert (len(asked.values), len(asked.failures)) == (288, 12)
+    monkeypatch.setenv("STAR1_RETRY_FAILURES", "1")
+    assert len(ask(rows(300), concurrency=1).failures) == 12, "refused rows alone are asked for again"
+
+
+def test_a_row_without_a_reply_among_refused_ones_is_no_outage(server: FaultServer, ask: Ask) -> None:
+    ask({"first": "an answered one"})
+    server.plan = lambda body, n: Fault(500) if body["messages"][0]["content"] == "question 275" else risky(body, n)
+    texts = {text: text for text in sorted(REFUSED)}
+    assert len(ask(texts, llm={"max_failure_rate": 1.0}, concurrency=1, retries=0).failures) == 12
+
+
+@pytest.mark.parametrize("answered_before", [False, True])
+def test_an_endpoint_that_refuses_a_parameter_stops_the_stage(
+    server: FaultServer, ask: Ask, answered_before: bool
+) -> None:
+    if answered_before:  # with the parameters of then
+        ask(rows(20))
+    server.plan = lambda body, n: RISK if body["temperature"] == 0.5 else None
+    before = server.served
+    hotter = teachers(server.url).classifier.model_copy(update={"temperature": 0.5})
+    with pytest.raises(UserError, match=r"10 requests in a row got no reply .*Content Exists Risk"):
+        ask(rows(100), llm={"classifier": hotter}, concurrency=1)
+    assert server.served - before == 10
