@@ -218,15 +218,12 @@ async def _fetched(keeper: Keeper, client: openai.AsyncOpenAI, batch: Any, name:
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             with await _download(keeper, client, file_id) as replies:
                 for line in replies:
-                    row = json.loads(line)
-                    response = row.get("response") or {}
-                    reply = keeper.reply_of(response.get("status_code"), response.get("body"), client)
-                    if reply is None or row["custom_id"] not in places:
+                    key, reply = keeper.reply_of(line, client) or ("", {})
+                    if key not in places:
                         continue
-                    requests.seek(places[row["custom_id"]])
-                    request = batch_files.request_of(
-                        keeper.role, endpoint_of(keeper.teacher), requests.readline(), row["custom_id"]
-                    )
+                    requests.seek(places[key])
+                    endpoint = endpoint_of(keeper.teacher)
+                    request = batch_files.request_of(keeper.role, endpoint, requests.readline(), key)
                     if request is not None:
                         await keeper.budget.pay(0.0, reply, request)
                         keeper.keep(request, reply)

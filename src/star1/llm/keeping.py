@@ -1,11 +1,12 @@
 """Keep replies: remember them, pay them from the budget, hold refusals back until the stage has ended."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from star1.errors import UserError
 from star1.llm.budget import Budget, rates
-from star1.llm.endpoints.url import KEPT, OF_THE_ROW, refusal, whole, without_key
+from star1.llm.endpoints.url import KEPT, OF_THE_ROW, Malformed, refusal, whole, without_key
 from star1.llm.requests import Request, model_of
 from star1.llm.store import Store
 
@@ -28,6 +29,7 @@ class Keeper:
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
         self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: list[Request] = []
+        self._unread: set[str] = set()  # keys of a batch's lines that could not be read
         self._in_a_row = 0
         self._replied: bool | None = None  # whether requests like these have had a reply; None: not looked up yet
 
@@ -37,12 +39,18 @@ class Keeper:
         if error is None or error["code"] == "content_filter":
             self.store.put(request, reply, self.stage, replace=request.key in self.again)
             self.again.discard(request.key)
-            self._in_a_row = 0
-            self._replied = self._replied or error is None
             return
         self.again.discard(request.key)
         self.refused[request.key] = reply
         self._unanswered.append(request)
+
+    def stop_in_outage(self, request: Request, reply: dict[str, Any]) -> None:
+        """Raise UserError if this is one more reply in a row that the endpoint itself must be the cause of."""
+        error = None if "choices" in reply else reply["error"]
+        if error is None or error["code"] == "content_filter":
+            self._in_a_row = 0
+            self._replied = self._replied or error is None
+            return
         if error["status"] in OF_THE_ROW and self._has_replied(request):
             self._in_a_row = 0  # it answered: a run that goes on meets the refused rows of the last one in a row
             return
@@ -60,13 +68,34 @@ class Keeper:
             self._replied = any(_params(body) == wanted for body in self.store.answered(self.role, self.model))
         return self._replied
 
-    def reply_of(self, status: int | None, body: Any, client: Any) -> dict[str, Any] | None:
-        """Return the reply in a row of a batch, in the form of an endpoint's `send`; None where a retry may help."""
-        if status == 200:
-            return whole(without_key(json.dumps(body), client))
-        if status in OF_THE_ROW:
-            return refusal(status, body.get("error") or {}, client)
-        return None
+    def reply_of(self, line: bytes, client: Any) -> tuple[str, dict[str, Any]] | None:
+        """Return the key in a line of a batch's output, and the reply in the form of an endpoint's `send`.
+
+        None where a retry may help: also if the line, or the reply in it, cannot be read for the first time.
+        """
+        try:
+            row = json.loads(line)
+            key, response = str(row["custom_id"]), row.get("response") or {}
+            status, body = response.get("status_code"), response.get("body")
+            if status == 200:
+                return key, whole(without_key(json.dumps(body), client))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, Malformed):
+            return self._odd(line)
+        if status not in OF_THE_ROW:
+            return None
+        error = body.get("error") if isinstance(body, dict) else body
+        if not isinstance(error, dict):
+            error = {"message": error or f"the endpoint answered {status}"}
+        return key, refusal(status, error, client)
+
+    def _odd(self, line: bytes) -> tuple[str, dict[str, Any]] | None:
+        """Return key and reply of a line that cannot be read, from the second time on: each try costs a batch."""
+        found = re.search(rb'"custom_id": ?"(\w+)"', line)
+        key = found[1].decode() if found else ""
+        if not key or key not in self._unread:
+            self._unread.add(key)
+            return None
+        return key, {"error": {"status": None, "code": None, "message": "the endpoint's reply was no chat completion"}}
 
     def remember_unanswered(self) -> None:
         """Remember the refusals: a later run does not ask for them again unless told to."""

@@ -86,6 +86,7 @@ async def _reply(
         under_way = "choices" in reply
         keeper.keep(request, reply)
         under_way = False
+        keeper.stop_in_outage(request, reply)
     finally:
         keeper.lost += under_way
         if reply is None or "choices" not in reply:
