@@ -1,10 +1,15 @@
 """Requests that the endpoint refuses one by one: no outage where others are answered, and no loss of what was paid."""
 
+from pathlib import Path
+
 import pytest
 
 from star1.errors import UserError
-from tests.fault_server import Body, Fault, FaultServer
-from tests.llm.conftest import Ask, rows, teachers
+from star1.llm.keeping import Keeper
+from star1.llm.requests import request
+from star1.llm.store import Store
+from tests.fault_server import Body, Fault, FaultServer, first
+from tests.llm.conftest import Ask, rows, sending, teachers
 
 REFUSED = {f"question {n}" for n in range(0, 300, 25)}  # 12 rows of 300, as many as an outage and two more
 RISK = Fault(400, code="invalid_request_error", message="Content Exists Risk")
@@ -47,3 +52,27 @@ def test_an_endpoint_that_refuses_a_parameter_stops_the_stage(
     with pytest.raises(UserError, match=r"10 requests in a row got no reply .*Content Exists Risk"):
         ask(rows(100), llm={"classifier": hotter}, concurrency=1)
     assert server.served - before == 10
+
+
+def test_a_refusal_does_not_replace_the_reply_that_another_row_got(server: FaultServer, ask: Ask) -> None:
+    server.plan = first(1, Fault(500))
+    ask({"first": "an answered one"}, retries=1)
+    texts = {"a": "same", "b": "same"}
+    assert ask(texts, llm={"max_failure_rate": 0.5}, concurrency=1, retries=0).values == {"b": ["Self-Harm"]}
+    assert len(ask(texts).values) == 2
+    assert server.good == 2
+
+
+def test_of_two_runs_the_reply_stays_whichever_remembers_last(server: FaultServer, tmp_path: Path) -> None:
+    params = teachers(server.url)
+    error = {"error": {"status": None, "code": None, "message": "no reply"}}
+    reply = server.completion({"model": "gpt-test", "messages": [{"role": "user", "content": "x"}]})
+    asked = [request("classifier", params.classifier, [{"role": "user", "content": text}]) for text in "xy"]
+    with Store(tmp_path) as store, Store(tmp_path) as other:
+        unlucky, lucky = (Keeper(each, "s", "classifier", params.classifier, sending()) for each in (store, other))
+        for each in asked:
+            unlucky.keep(each, error)
+        lucky.keep(asked[0], reply)
+        unlucky.remember_unanswered()
+        lucky.keep(asked[1], reply)
+        assert store.get_many(asked) == {each.key: reply for each in asked}

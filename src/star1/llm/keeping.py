@@ -28,7 +28,7 @@ class Keeper:
         self.again: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
         self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
-        self._unanswered: list[Request] = []
+        self._unanswered: dict[str, Request] = {}
         self._unread: set[str] = set()  # keys of a batch's lines that could not be read
         self._in_a_row = 0
         self._replied: bool | None = None  # whether requests like these have had a reply; None: not looked up yet
@@ -37,12 +37,19 @@ class Keeper:
         """Remember a reply. Refusals wait until the stage has ended well: an outage must not be remembered."""
         error = None if "choices" in reply else reply["error"]
         if error is None or error["code"] == "content_filter":
-            self.store.put(request, reply, self.stage, replace=request.key in self.again)
+            self._remember(request, reply)
             self.again.discard(request.key)
+            self.refused.pop(request.key, None)
+            self._unanswered.pop(request.key, None)
             return
         self.again.discard(request.key)
         self.refused[request.key] = reply
-        self._unanswered.append(request)
+        self._unanswered[request.key] = request
+
+    def _remember(self, request: Request, reply: dict[str, Any]) -> None:
+        """Put a reply into the store, in place of an error; an error itself takes no reply's place, which is paid."""
+        self.store.drop_error(request.key)
+        self.store.put(request, reply, self.stage, replace="choices" in reply and request.key in self.again)
 
     def stop_in_outage(self, request: Request, reply: dict[str, Any]) -> None:
         """Raise UserError if this is one more reply in a row that the endpoint itself must be the cause of."""
@@ -99,8 +106,8 @@ class Keeper:
 
     def remember_unanswered(self) -> None:
         """Remember the refusals: a later run does not ask for them again unless told to."""
-        for each in self._unanswered:
-            self.store.put(each, self.refused[each.key], self.stage, replace=True)
+        for key, request in self._unanswered.items():
+            self._remember(request, self.refused[key])
 
 
 def _params(body: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,11 @@ class Store:
         with self._user_errors():
             self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
 
+    def drop_error(self, key: str) -> None:
+        """Drop what is remembered of a request if it is an error, which took no tokens."""
+        with self._user_errors():
+            self._database.execute("DELETE FROM replies WHERE key = ? AND prompt_tokens = 0", (key,))
+
     def _hold(self) -> None:
         if self._held is None:
             self._held = (self._locks / self._owner).open("w")
