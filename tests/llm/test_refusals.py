@@ -1,5 +1,6 @@
 """Requests that the endpoint refuses one by one: no outage where others are answered, and no loss of what was paid."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_of_two_runs_the_reply_stays_whichever_remembers_last(server: FaultServe
         unlucky.remember_unanswered()
         lucky.keep(asked[1], reply)
         assert store.get_many(asked) == {each.key: reply for each in asked}
+
+
+def test_two_runs_that_ask_again_share_the_work(server: FaultServer, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.plan, server.latency_s = first(1, Fault("length")), 0.02
+    texts = rows(10) | {"alike": "question 0"}
+    assert len(ask(texts, llm={"max_failure_rate": 1.0}).failures) == 11
+    monkeypatch.setenv("STAR1_RETRY_FAILURES", "1")
+    with ThreadPoolExecutor() as runs:
+        asked = list(runs.map(lambda _: ask(texts, llm={"max_failure_rate": 1.0}, concurrency=2), range(2)))
+    assert [len(each.values) for each in asked] == [11, 11]
+    assert server.served == 20

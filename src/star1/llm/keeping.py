@@ -25,7 +25,7 @@ class Keeper:
         self.model = model_of(teacher)
         self.rates = rates(store, stage, role, self.model, self.endpoint)
         self.budget = Budget(self.rates, sending.budget_usd, store)
-        self.again: set[str] = set()
+        self.again: dict[str, dict[str, Any]] = {}  # by key: the reply that failed and is asked for again
         self.refused: dict[str, dict[str, Any]] = {}  # by key; remembered when the stage has ended well
         self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: dict[str, Request] = {}
@@ -38,11 +38,11 @@ class Keeper:
         error = None if "choices" in reply else reply["error"]
         if error is None or error["code"] == "content_filter":
             self._remember(request, reply)
-            self.again.discard(request.key)
+            self.again.pop(request.key, None)
             self.refused.pop(request.key, None)
             self._unanswered.pop(request.key, None)
             return
-        self.again.discard(request.key)
+        self.again.pop(request.key, None)
         self.refused[request.key] = reply
         self._unanswered[request.key] = request
 
@@ -50,6 +50,14 @@ class Keeper:
         """Put a reply into the store, in place of an error; an error itself takes no reply's place, which is paid."""
         self.store.drop_error(request.key)
         self.store.put(request, reply, self.stage, replace="choices" in reply and request.key in self.again)
+
+    def replied_meanwhile(self, request: Request) -> dict[str, Any] | None:
+        """Return the reply that another run got to a request which this one was about to ask again; None if none."""
+        reply = self.store.get(request)
+        if reply is None or json.dumps(reply) == json.dumps(self.again[request.key]):  # NaN is not equal to itself
+            return None
+        del self.again[request.key]
+        return reply
 
     def stop_in_outage(self, request: Request, reply: dict[str, Any]) -> None:
         """Raise UserError if this is one more reply in a row that the endpoint itself must be the cause of."""

@@ -65,13 +65,16 @@ async def _reply(
     keeper: Keeper, send: Send, limiter: RateLimiter, request: Request, wait: bool
 ) -> dict[str, Any] | None:
     """Return the remembered reply, or send; None where somebody else is about to have it and `wait` is false."""
-    again, pause = request.key in keeper.again, 0.01
-    while not keeper.store.claim(request.key, again):
+    pause = 0.01
+    while not keeper.store.claim(request.key, again := request.key in keeper.again):
         reply = None if again else keeper.store.get(request)
         if reply is not None or not wait or limiter.stopped:
             return reply
         await asyncio.sleep(pause)
         pause = min(2 * pause, 1.0)
+    if again and (reply := keeper.replied_meanwhile(request)):
+        keeper.store.release(request.key)
+        return reply
     reserved, reply, under_way = 0.0, None, False
     try:
         reserved = await keeper.budget.reserve(request)
