@@ -1,11 +1,15 @@
 """Batches whose rows were refused or came back odd: every other row is kept, and the batch is done with."""
 
 import json
+import re
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from star1.errors import UserError
 from tests.fault_batches import Batches
 from tests.fault_server import Body, FaultServer
 from tests.llm.conftest import Ask, rows
@@ -97,3 +101,24 @@ def test_an_odd_row_is_one_failed_row(
 def test_a_line_of_no_row_is_passed_over(server: FaultServer, batched: Ask, line: str) -> None:
     server.batches.odd = lambda text, row: line + "\n" + json.dumps(row)
     assert len(batched(rows(5)).values) == 5
+
+
+def test_a_batch_that_the_endpoint_does_not_know_is_named(server: FaultServer, batched: Ask, tmp_path: Path) -> None:
+    class Unknown(Batches):
+        gone = ""
+
+        def handle(self, method: str, path: str, *rest: Any) -> tuple[int, bytes]:
+            if method == "GET" and re.fullmatch(self.gone, path.partition("?")[0]):
+                return 404, b'{"error": {"message": "No such object", "code": null}}'
+            return super().handle(method, path, *rest)
+
+    told = "batch batch-0, .*TEST_KEY.*another project.*expired.*DELETE FROM batches WHERE batch_id = 'batch-0'"
+    server.batches = Unknown()
+    for Unknown.gone in ("/v1/batches/.*", "/v1/files/.*output.*"):
+        with pytest.raises(UserError, match=told):
+            batched(rows(5))
+    with sqlite3.connect(tmp_path / "home/responses/responses.sqlite") as database:
+        database.execute("DELETE FROM batches WHERE batch_id = 'batch-0'")
+    Unknown.gone = "nothing"
+    server.batches.made.clear()
+    assert len(batched(rows(5)).values) == 5, "what is told to do leads on"
