@@ -11,7 +11,7 @@ from star1.errors import UserError
 from star1.llm.rate_limiter import RateLimiter
 from star1.llm.requests import Request
 from star1.llm.store import Store
-from tests.fault_server import Fault, FaultServer
+from tests.fault_server import Body, Fault, FaultServer
 from tests.llm.conftest import Ask, rows, sending
 
 ASKED = Request("classifier", "", {"model": "m", "messages": []})
@@ -76,3 +76,27 @@ def test_replies_that_cannot_be_kept_are_counted(
     assert 0 < kept < server.good
     said = f"categorize: {server.good - kept} requests were under way and are not kept; the next run asks again"
     assert said in capsys.readouterr().out
+
+
+def test_what_waits_for_its_turn_is_not_sent_after_a_stop(
+    server: FaultServer, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plan = lambda body, earlier: Fault(401)
+    began = time.monotonic()
+    with pytest.raises(UserError, match="refuses the key"):
+        ask(rows(50), concurrency=8, requests_per_minute=60)
+    assert server.served == 1
+    assert time.monotonic() - began < 3, "nobody waits for a turn that is not taken"
+    assert "0 remembered, 0 failed" in capsys.readouterr().out, "what was not sent has not failed"
+
+
+def test_what_waits_for_another_try_is_not_sent_after_a_stop(server: FaultServer, ask: Ask) -> None:
+    def plan(body: Body, earlier: int) -> Fault:
+        return Fault(404) if body["messages"][0]["content"] == "question 3" else Fault(503, retry_after=5)
+
+    server.plan = plan
+    began = time.monotonic()
+    with pytest.raises(UserError, match="no model"):
+        ask(rows(4), concurrency=4)
+    assert server.served == 4
+    assert time.monotonic() - began < 3

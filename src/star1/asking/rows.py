@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
@@ -60,7 +60,8 @@ class Recall(Generic[T]):
 
     values: dict[str, T] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
-    last_keys: dict[str, str] = field(default_factory=dict)  # by failed row: the key of its last request
+    # By failed row: the key of its last request, and the reply.
+    last: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
 
 
@@ -88,7 +89,7 @@ def recall(
                 elif not each.receive(reply):
                     asked_again.append(each)
                 elif each.failure is not None:
-                    known.failures[each.row_id], known.last_keys[each.row_id] = each.failure, key
+                    known.failures[each.row_id], known.last[each.row_id] = each.failure, (key, reply)
                 else:
                     known.values[each.row_id] = each.value  # type: ignore[assignment]
             open_ones = asked_again
@@ -107,7 +108,7 @@ def ask_rows(stage: str, questions: "Questions[T]", teacher: "Teacher", llm: "Ll
     with Store(home() / "responses") as store:
         sender = Sender(store, stage, questions.role, teacher, sending)
         known = recall(store, conversations, sender.expect)
-        again = known.last_keys if sender.retry_failures else {}
+        again = known.last if sender.retry_failures else {}
         values, failures = known.values, {i: f for i, f in known.failures.items() if i not in again}
         asked_for = {*known.pending, *again}
         to_ask = [row_id for row_id in conversations if row_id in asked_for]
@@ -119,7 +120,7 @@ def ask_rows(stage: str, questions: "Questions[T]", teacher: "Teacher", llm: "Ll
             else:
                 values[each.row_id] = each.value  # type: ignore[assignment]
 
-        sender.run(conversations.__getitem__, to_ask, on_done, set(again.values()))
+        sender.run(conversations.__getitem__, to_ask, on_done, dict(again.values()))
         if len(failures) > llm.max_failure_rate * len(conversations):
             reasons = pd.Series([failure.reason for failure in failures.values()]).value_counts()
             raise UserError(

@@ -150,9 +150,22 @@ async def _finish_open(keeper: Keeper, client: openai.AsyncOpenAI, wanted: set[s
     got = 0
     for name, batch_id in ids.items():
         if batch_id is not None:
-            got += await _fetched(keeper, client, await _ended(keeper, client, batch_id), name, keys[name])
+            try:
+                got += await _fetched(keeper, client, await _ended(keeper, client, batch_id), name, keys[name])
+            except openai.NotFoundError:
+                raise _unknown(keeper, client, batch_id) from None
         _forget(keeper, name)
     return got
+
+
+def _unknown(keeper: Keeper, client: openai.AsyncOpenAI, batch_id: str) -> UserError:
+    """Return the message for a batch that is written down here, and that the endpoint has not, or not its files."""
+    return UserError(
+        f"{keeper.role}: {client.base_url} does not know batch {batch_id}, or a file of it. If the key in "
+        f"{keeper.endpoint.key_variable} is of another project than the one that submitted it, set that one's; if the "
+        "batch or its files have expired or were deleted, have its rows asked for anew: "
+        f"sqlite3 {keeper.store.path} \"DELETE FROM batches WHERE batch_id = '{batch_id}'\""
+    )
 
 
 async def _submitted(
@@ -218,15 +231,12 @@ async def _fetched(keeper: Keeper, client: openai.AsyncOpenAI, batch: Any, name:
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             with await _download(keeper, client, file_id) as replies:
                 for line in replies:
-                    row = json.loads(line)
-                    response = row.get("response") or {}
-                    reply = keeper.reply_of(response.get("status_code"), response.get("body"), client)
-                    if reply is None or row["custom_id"] not in places:
+                    key, reply = keeper.reply_of(line, client) or ("", {})
+                    if key not in places:
                         continue
-                    requests.seek(places[row["custom_id"]])
-                    request = batch_files.request_of(
-                        keeper.role, endpoint_of(keeper.teacher), requests.readline(), row["custom_id"]
-                    )
+                    requests.seek(places[key])
+                    endpoint = endpoint_of(keeper.teacher)
+                    request = batch_files.request_of(keeper.role, endpoint, requests.readline(), key)
                     if request is not None:
                         await keeper.budget.pay(0.0, reply, request)
                         keeper.keep(request, reply)

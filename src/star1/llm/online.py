@@ -43,7 +43,7 @@ async def run(
                 await settle(elsewhere.popleft(), wait=True)
         except UserError as problem:
             problems.append(problem)
-            limiter.stopped = True  # nothing new is sent; what is in flight is paid for, and waited for
+            limiter.stop()  # nothing new is sent; what is in flight is paid for, and waited for
 
     async def settle(conversation: "Conversation[T]", wait: bool) -> bool:
         while True:
@@ -64,14 +64,19 @@ async def run(
 async def _reply(
     keeper: Keeper, send: Send, limiter: RateLimiter, request: Request, wait: bool
 ) -> dict[str, Any] | None:
-    """Return the remembered reply, or send; None where somebody else is about to have it and `wait` is false."""
-    again, pause = request.key in keeper.again, 0.01
-    while not keeper.store.claim(request.key, again):
+    """Return the remembered reply, or send; None where somebody else is about to have it and `wait` is false, or where
+    nothing more is to be sent.
+    """
+    pause = 0.01
+    while not keeper.store.claim(request.key, again := request.key in keeper.again):
         reply = None if again else keeper.store.get(request)
         if reply is not None or not wait or limiter.stopped:
             return reply
         await asyncio.sleep(pause)
         pause = min(2 * pause, 1.0)
+    if again and (reply := keeper.replied_meanwhile(request)):
+        keeper.store.release(request.key)
+        return reply
     reserved, reply, under_way = 0.0, None, False
     try:
         reserved = await keeper.budget.reserve(request)
@@ -83,9 +88,13 @@ async def _reply(
             raise
         finally:
             await keeper.budget.pay(reserved, reply, request)
+        if reply is None:
+            under_way = False
+            return None
         under_way = "choices" in reply
         keeper.keep(request, reply)
         under_way = False
+        keeper.stop_in_outage(request, reply)
     finally:
         keeper.lost += under_way
         if reply is None or "choices" not in reply:
@@ -93,20 +102,23 @@ async def _reply(
     return reply
 
 
-async def _answered(keeper: Keeper, send: Send, limiter: RateLimiter, request: Request) -> dict[str, Any]:
-    """Send a request until it is answered, at most `retries` times more; then the reply is {"error": ...}."""
+async def _answered(keeper: Keeper, send: Send, limiter: RateLimiter, request: Request) -> dict[str, Any] | None:
+    """Send a request until it is answered, at most `retries` times more; then the reply is {"error": ...}.
+
+    None if nothing more is to be sent, because of another request, before this one has its reply.
+    """
     problem = ""
     for attempt in range(keeper.endpoint.retries + 1):
         await limiter.turn(request)
+        if limiter.stopped:
+            return None
         try:
             return await send(request)
         except Passing as passing:
             problem, wait_s = str(passing), passing.wait_s
         if wait_s is not None:
             limiter.hold(wait_s)
-        if limiter.stopped:
-            break
         if attempt < keeper.endpoint.retries:
             backoff = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)
-            await asyncio.sleep((wait_s or 0) + random.uniform(0, backoff))
+            await limiter.sleep((wait_s or 0) + random.uniform(0, backoff))
     return {"error": {"status": None, "code": None, "message": problem}}

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -35,19 +36,33 @@ class RateLimiter:
         self._token_s = 60 / endpoint.tokens_per_minute if endpoint.tokens_per_minute else 0.0
         self._tokens = tokens
         self._next = self._held_until = self._release = self._gap_s = 0.0
-        self.stopped = False  # nothing more is to be sent
+        self._stop = asyncio.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Have nothing more sent; who waits to send wakes up."""
+        self._stop.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait some seconds, or until nothing more is to be sent."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def turn(self, request: Request) -> None:
-        """Wait until this request may be sent."""
+        """Wait until this request may be sent, or nothing more is to be sent."""
         now = time.monotonic()
         start = max(now, self._next)
         self._next = start + max(self._request_s, self._token_s * self._tokens(request) if self._token_s else 0.0)
         if start > now:
-            await asyncio.sleep(start - now)
-        while (now := time.monotonic()) < self._held_until:
+            await self.sleep(start - now)
+        while (now := time.monotonic()) < self._held_until and not self.stopped:
             # One after another: all at once would meet the same refusal again.
             self._release = max(self._release + self._gap_s, self._held_until)
-            await asyncio.sleep(self._release - now)
+            await self.sleep(self._release - now)
 
     def hold(self, seconds: float) -> None:
         """Pause all requests for some seconds: the endpoint asked one of them to wait, and its limit holds for all.

@@ -56,10 +56,10 @@ class Sender:
         conversation: "Callable[[str], Conversation[T]]",
         row_ids: list[str],
         on_done: "Callable[[Conversation[T]], None]",
-        again: set[str],
+        again: dict[str, dict[str, Any]],
     ) -> None:
         """Lead each row's conversation to its end and call `on_done`. Requests with a key in `again` are sent although
-        they are remembered.
+        they are remembered, unless by now with another reply than the one given there.
 
         Raises UserError where no retry helps, the budget is reached or the endpoint is down; what came is kept.
         """

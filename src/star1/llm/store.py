@@ -192,6 +192,11 @@ class Store:
         with self._user_errors():
             self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
 
+    def drop_error(self, key: str) -> None:
+        """Drop what is remembered of a request if it is an error, which took no tokens."""
+        with self._user_errors():
+            self._database.execute("DELETE FROM replies WHERE key = ? AND prompt_tokens = 0", (key,))
+
     def _hold(self) -> None:
         if self._held is None:
             self._held = (self._locks / self._owner).open("w")
@@ -207,6 +212,13 @@ class Store:
         except BlockingIOError:
             return True
         return False
+
+    def answered(self, role: str, model: str) -> Iterator[dict[str, Any]]:
+        """Yield the body, with endpoint and keyed, of each request to a role's model that has had a reply."""
+        query = "SELECT key, request FROM replies WHERE role = ? AND model = ? AND reply_tokens > 0"
+        with self._user_errors():
+            for key, packed in self._database.execute(query, (role, model)):
+                yield self._unpacked(key, packed)
 
     def usage(self, where: str = "1", values: Sequence[str] = ()) -> Usage:
         """Return what the stored replies that fit an SQL condition took."""
