@@ -1,15 +1,15 @@
 """Keys of endpoints: environment variables that params name."""
 
-import os
-
+from star1.errors import UserError
 from star1.evaluation.tasks import task_of
+from star1.llm.endpoints.url import key_of
 from star1.llm.settings import Llm, Teacher
 from star1.params import Params, judging_tasks
 from star1.pipeline.fields import LOCAL
 
 
 def missing_keys(params: Params) -> list[str]:
-    """Return a line for each role that will be asked and whose environment variable with the key is not set."""
+    """Return a line for each role that will be asked and whose environment variable holds no key."""
     judges = {task_of(task).role for task in judging_tasks(params).values()}
     lines = []
     for role in Llm.model_fields:
@@ -18,7 +18,8 @@ def missing_keys(params: Params) -> list[str]:
             continue
         if role in ("guard", "second_guard", "judge") and role not in judges:
             continue
-        variable = params.sending.of(role).key_variable
-        if variable and not os.environ.get(variable, "").strip():
-            lines.append(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+        try:
+            key_of(role, teacher, params.sending.of(role))
+        except UserError as problem:
+            lines.append(str(problem))
     return lines

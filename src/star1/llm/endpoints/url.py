@@ -6,6 +6,7 @@ The client is imported where a request is sent: that takes 0.8 s, and many stage
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,19 +34,35 @@ async def connect(role: str, teacher: "Teacher", sending: "RoleSending") -> Asyn
 
 
 def client_for(role: str, teacher: "Teacher", sending: "RoleSending") -> "openai.AsyncOpenAI":
-    """Return the client for a role. Raises UserError if the environment variable that holds its key is not set."""
+    """Return the client for a role. Raises UserError if the environment variable of its key holds none."""
     import httpx2
     import openai
 
-    variable = sending.key_variable
-    key = os.environ.get(variable, "").strip() if variable else "none"
-    if not key:
-        raise UserError(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+    key = key_of(role, teacher, sending)
     limits = httpx2.Limits(max_connections=sending.concurrency, max_keepalive_connections=sending.concurrency)
     http_client = openai.DefaultAsyncHttpxClient(limits=limits, timeout=sending.timeout_s)
     # Retries are ours: the client's own would try an empty quota again, and hide from the rate limiter that it was
     # refused.
     return openai.AsyncOpenAI(api_key=key, base_url=teacher.base_url, max_retries=0, http_client=http_client)
+
+
+def key_of(role: str, teacher: "Teacher", sending: "RoleSending") -> str:
+    """Return the key of a role. Raises UserError, without the key, if it is not set or fits no HTTP header.
+
+    The client would find that out at each request, and name the key in its error.
+    """
+    variable = sending.key_variable
+    if not variable:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise UserError(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+    if not re.fullmatch("[!-~]+", key):
+        raise UserError(
+            f"llm.{role}: the environment variable {variable} holds no key for {teacher.base_url}: a key is one line "
+            f"of ASCII characters without blanks."
+        )
+    return key
 
 
 def sender_of(client: "openai.AsyncOpenAI", sending: "RoleSending") -> Send:
@@ -76,7 +93,7 @@ def sender_of(client: "openai.AsyncOpenAI", sending: "RoleSending") -> Send:
         except (TimeoutError, openai.APITimeoutError):
             raise Passing(f"no reply within {sending.timeout_s:g} s") from None
         except openai.APIConnectionError as error:
-            raise Passing(f"the connection failed: {error.__cause__ or error}") from None
+            raise Passing(f"the connection failed: {without_key(str(error.__cause__ or error), client)}") from None
         except Malformed:
             raise Passing("the endpoint's reply was no chat completion") from None
 
