@@ -38,6 +38,7 @@ def hostile(message: dict[str, Any]) -> Any:
         ({"content": f'{{"categories": ["{HALF}"]}}'}, "it holds half a surrogate pair at character 17"),
         ({"content": "x" * (MAX_CHARS + 1)}, "it has 200,001 characters, more than 200,000"),
         ({"content": ["a", "list"]}, "it is empty"),
+        ({"content": '{"categories": ["Other"], "n": ' + "1" * 5000 + "}"}, "its JSON cannot be read"),
     ],
 )
 def test_a_classifier_s_reply_that_no_table_holds(

@@ -111,7 +111,7 @@ def json_object(text: str) -> dict[str, Any]:
     for candidate in (body, re.sub(r",(\s*[}\]])", r"\1", body)):
         try:
             value = json.loads(candidate)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # a ValueError too: a number of more than 4,300 digits
             continue
         if isinstance(value, dict):
             return value
