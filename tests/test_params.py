@@ -1,5 +1,6 @@
 """params.yaml: each mistake gives one clear line, and a stage sees what it declares."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("evaluate.base_url", "htp://x", "evaluate.base_url: must be simulator, transformers, vllm, or a URL"),
         ("llm.scorer.base_url", "http://x:99999/v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
         ("llm.scorer.max_tokens", None, "llm.scorer: max_tokens: set it, or extra.max_completion_tokens"),
+        ("llm.scorer.extra", {"user": date(2024, 1, 1)}, "llm.scorer.extra: no JSON (Object of type date is not JSON"),
+        ("llm.scorer.extra", {"logit_bias": {1: float("nan")}}, "llm.scorer.extra: no JSON (Out of range float"),
+        ("llm.scorer.extra", {"n": 3}, "llm.scorer.extra: n is not for extra: star1 itself sets model, messages, max"),
+        ("llm.scorer.extra", {"max_tokens": None}, "llm.scorer.extra: max_tokens is not for extra"),
+        (
+            "llm.scorer.extra",
+            {"max_completion_tokens": 9},
+            "llm.scorer: extra.max_completion_tokens: set max_tokens to",
+        ),
+        ("evaluate.protocols.paper.extra", {"stream": True}, "evaluate.protocols.paper.extra: stream is not for extra"),
+        ("evaluate.protocols.paper.extra", {"seed": 1}, "evaluate.protocols.paper: extra: seed is set for each sample"),
         ("sending.roles.guard", {"speed": 1}, "sending: roles.guard.speed: Extra inputs are not permitted"),
         ("benchmarks.JBB.task", None, "benchmarks.JBB: it is evaluated, so it needs task and max_tokens"),
         ("benchmarks.JBB.task", "moon", "benchmarks.JBB.task: there is no task 'moon'; those of evaluation/tasks are"),

@@ -7,8 +7,10 @@ import pytest
 
 from star1.errors import UserError
 from star1.llm.archive import pack, unpack
-from star1.llm.requests import Request
+from star1.llm.requests import Request, request
+from star1.llm.settings import Teacher
 from star1.llm.store import Store
+from tests.llm.conftest import PARAMS
 
 
 def filled(folder: Path, numbers: range) -> Store:
@@ -51,6 +53,19 @@ def test_the_way_back_merges(tmp_path: Path) -> None:
     assert other.get(asked(7)) == {"choices": [{"text": "ü7"}], "usage": {"prompt_tokens": 3, "completion_tokens": 7}}
     assert other.usage().reply_tokens == sum(range(60))
     assert unpack(other, tmp_path / "archive") == (50, 0)
+
+
+def test_a_request_with_numbers_for_names_has_the_key_of_its_stored_form(tmp_path: Path) -> None:
+    as_yaml_has_it = {"logit_bias": {9999: -100, 50256: -100}}
+    teacher = Teacher.model_validate(PARAMS.llm.scorer.model_dump() | {"extra": as_yaml_has_it})
+    asked_for = request("scorer", teacher, [{"role": "user", "content": "how?"}])
+    with Store(tmp_path / "one") as store:
+        store.put(asked_for, {"choices": []})
+        assert pack(store, tmp_path / "archive") == (1, 1)
+        assert pack(store, tmp_path / "archive") == (1, 0)
+    with Store(tmp_path / "other") as other:
+        assert unpack(other, tmp_path / "archive") == (1, 1)
+        assert other.get(asked_for) == {"choices": []}
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b cut", b"not gzip"])
