@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,3 +119,36 @@ def test_pack_does_not_write_over_a_damaged_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{path.name}: damaged"):
         pack(store, tmp_path / "archive")
     assert path.read_bytes() == b"cut"
+
+
+REFUSED = {"error": {"status": None, "code": None, "message": "no reply within 600 s"}}
+PAID = {"choices": [{"text": "paid"}], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+
+
+def kept(folder: Path, reply: dict[str, Any]) -> Store:
+    store = Store(folder)
+    store.put(asked(0), reply)
+    return store
+
+
+@pytest.mark.parametrize(("archived", "own"), [(PAID, REFUSED), (REFUSED, PAID)])
+def test_a_reply_wins_over_a_refusal_both_ways(tmp_path: Path, archived: dict[str, Any], own: dict[str, Any]) -> None:
+    pack(kept(tmp_path / "colleague", archived), tmp_path / "archive")
+    mine = kept(tmp_path / "mine", own)
+    assert unpack(mine, tmp_path / "archive") == (1, int(own is REFUSED))
+    assert mine.get(asked(0)) == PAID
+    assert (mine.usage().reply_tokens, len(mine)) == (4, 1)
+
+    assert pack(kept(tmp_path / "mine as it was", own), tmp_path / "archive") == (1, int(own is PAID))
+    third = Store(tmp_path / "third")
+    assert unpack(third, tmp_path / "archive") == (1, 1)
+    assert third.get(asked(0)) == PAID
+
+
+def test_of_two_replies_one_s_own_stays_and_is_packed(tmp_path: Path) -> None:
+    other = PAID | {"choices": [{"text": "paid by another"}]}
+    pack(kept(tmp_path / "colleague", other), tmp_path / "archive")
+    mine = kept(tmp_path / "mine", PAID)
+    assert unpack(mine, tmp_path / "archive") == (1, 0)
+    assert mine.get(asked(0)) == PAID
+    assert pack(mine, tmp_path / "archive") == (1, 1)
