@@ -1,6 +1,7 @@
 """Types of params that several sections share."""
 
 import json
+import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy takes no other
 OURS = ("model", "messages", "max_tokens", "n", "stream")  # fields of a request that no param `extra` may set
+# A name of ASCII labels, or an IPv6 address. With another host the HTTP client would fail at the first request.
+HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f]*:[0-9a-f:.]+")
 # No dot in it: DVC reads the dot of `runs.v1.1` as a level of params.yaml.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
@@ -21,7 +24,8 @@ def _address(url: str) -> str:
         return url
     try:
         parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        whole = parts.scheme in ("http", "https") and bool(HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+        whole = whole and url.isprintable() and " " not in url  # urlsplit passes over line ends and tabs
     except ValueError:  # a port beyond 65535
         whole = False
     if not whole:
