@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PASSING = (408, 409, 425, 429)  # and 5xx: what another try may mend
 OF_THE_ROW = (400, 413, 422)  # a content filter before the model, a prompt that is too long
+# Levels of a reply's JSON. Python reads and writes as many as its stack has room for: what was read in one place might
+# not be written in another.
+DEEPEST = 200
 KEPT = "all replies so far are kept, run again to go on"
 
 
@@ -111,14 +114,23 @@ def refusal(status: int, error: dict[str, Any], client: "openai.AsyncOpenAI") ->
 
 
 def whole(text: str) -> dict[str, Any]:
-    """Return a reply's JSON. Raises Malformed unless it has the parts of a chat completion."""
+    """Return a reply's JSON. Raises Malformed unless it has the parts of a chat completion, nested not too deep."""
     try:
         reply: dict[str, Any] = json.loads(text)
         choice = reply["choices"][0]
         choice["finish_reason"], choice["message"].get("content")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Malformed from None
-    return reply
+    level: list[Any] = [reply]
+    for _ in range(DEEPEST):
+        level = [part for each in level if isinstance(each, dict | list) for part in _parts(each)]
+        if not level:
+            return reply
+    raise Malformed
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def without_key(text: str, client: "openai.AsyncOpenAI") -> str:
