@@ -1,5 +1,6 @@
 """params.yaml: each mistake gives one clear line, and a stage sees what it declares."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("evaluate.base_url", "htp://x", "evaluate.base_url: must be simulator, transformers, vllm, or a URL"),
         ("llm.scorer.base_url", "http://x:99999/v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
         ("llm.scorer.max_tokens", None, "llm.scorer: max_tokens: set it, or extra.max_completion_tokens"),
+        ("llm.scorer.extra", {"user": date(2024, 1, 1)}, "llm.scorer.extra: no JSON (Object of type date is not JSON"),
+        ("llm.scorer.extra", {"logit_bias": {1: float("nan")}}, "llm.scorer.extra: no JSON (Out of range float"),
+        ("llm.scorer.extra", {"n": 3}, "llm.scorer.extra: n is not for extra: star1 itself sets model, messages, max"),
+        ("llm.scorer.extra", {"max_tokens": None}, "llm.scorer.extra: max_tokens is not for extra"),
+        (
+            "llm.scorer.extra",
+            {"max_completion_tokens": 9},
+            "llm.scorer: extra.max_completion_tokens: set max_tokens to",
+        ),
+        ("evaluate.protocols.paper.extra", {"stream": True}, "evaluate.protocols.paper.extra: stream is not for extra"),
+        ("evaluate.protocols.paper.extra", {"seed": 1}, "evaluate.protocols.paper: extra: seed is set for each sample"),
         ("sending.roles.guard", {"speed": 1}, "sending: roles.guard.speed: Extra inputs are not permitted"),
         ("benchmarks.JBB.task", None, "benchmarks.JBB: it is evaluated, so it needs task and max_tokens"),
         ("benchmarks.JBB.task", "moon", "benchmarks.JBB.task: there is no task 'moon'; those of evaluation/tasks are"),
@@ -64,6 +76,19 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("llm.scorer.base_url", "", "llm.scorer.base_url: must be simulator, transformers, vllm, or a URL"),
         ("llm.scorer.base_url", "htp://x/v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
         ("llm.scorer.base_url", "https:///v1", "llm.scorer.base_url: must be simulator, transformers, vllm, or"),
+        *(
+            ("llm.scorer.base_url", url, "llm.scorer.base_url: must be simulator, transformers, vllm, or a URL")
+            for url in (
+                "https://host/v1\n",
+                "http://localhost:8000/v1 ",
+                "http://ho st/v1",
+                "http://\u200bhost/v1",
+                "http://a..b/v1",
+                "http://" + "x" * 64 + ".com/v1",
+                "http://\xe9" + "x" * 70 + "/v1",
+                "http://ho\tst/v1",
+            )
+        ),
         ("train.seed", 2**32, "train.seed: Input should be less than 4294967296"),
         ("sources.ALERT.seed", 2**32, "sources.ALERT.seed: Input should be less than 4294967296"),
         ("select.klingon", 3, "select.klingon: Extra inputs are not permitted"),
@@ -117,6 +142,20 @@ def test_missing_keys_are_named_for_the_roles_that_are_asked(
     assert missing_keys(check(raw_params, PATH)) == [line.format("judge"), of_models]
     monkeypatch.setenv("A_KEY", "sk-1")
     assert missing_keys(check(raw_params, PATH)) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:80/v1/",
+        "http://[::1]:8000/v1",
+        "https://my_host.x-y.com./v1?version=1",
+        "http://xn--9ca.fr/v1",
+    ],
+)
+def test_addresses_that_may_be_asked(raw_params: dict[str, Any], url: str) -> None:
+    put(raw_params, "llm.scorer.base_url", url)
+    assert check(raw_params, PATH).llm.scorer.base_url == url
 
 
 def test_every_missing_knob_is_named(raw_params: dict[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from star1.errors import UserError
 from star1.llm.archive import pack, unpack
-from star1.llm.requests import Request
+from star1.llm.requests import Request, request
+from star1.llm.settings import Teacher
 from star1.llm.store import Store
+from tests.llm.conftest import PARAMS
 
 
 def filled(folder: Path, numbers: range) -> Store:
@@ -51,6 +54,19 @@ def test_the_way_back_merges(tmp_path: Path) -> None:
     assert other.get(asked(7)) == {"choices": [{"text": "ü7"}], "usage": {"prompt_tokens": 3, "completion_tokens": 7}}
     assert other.usage().reply_tokens == sum(range(60))
     assert unpack(other, tmp_path / "archive") == (50, 0)
+
+
+def test_a_request_with_numbers_for_names_has_the_key_of_its_stored_form(tmp_path: Path) -> None:
+    as_yaml_has_it = {"logit_bias": {9999: -100, 50256: -100}}
+    teacher = Teacher.model_validate(PARAMS.llm.scorer.model_dump() | {"extra": as_yaml_has_it})
+    asked_for = request("scorer", teacher, [{"role": "user", "content": "how?"}])
+    with Store(tmp_path / "one") as store:
+        store.put(asked_for, {"choices": []})
+        assert pack(store, tmp_path / "archive") == (1, 1)
+        assert pack(store, tmp_path / "archive") == (1, 0)
+    with Store(tmp_path / "other") as other:
+        assert unpack(other, tmp_path / "archive") == (1, 1)
+        assert other.get(asked_for) == {"choices": []}
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b cut", b"not gzip"])
@@ -103,3 +119,36 @@ def test_pack_does_not_write_over_a_damaged_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{path.name}: damaged"):
         pack(store, tmp_path / "archive")
     assert path.read_bytes() == b"cut"
+
+
+REFUSED = {"error": {"status": None, "code": None, "message": "no reply within 600 s"}}
+PAID = {"choices": [{"text": "paid"}], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+
+
+def kept(folder: Path, reply: dict[str, Any]) -> Store:
+    store = Store(folder)
+    store.put(asked(0), reply)
+    return store
+
+
+@pytest.mark.parametrize(("archived", "own"), [(PAID, REFUSED), (REFUSED, PAID)])
+def test_a_reply_wins_over_a_refusal_both_ways(tmp_path: Path, archived: dict[str, Any], own: dict[str, Any]) -> None:
+    pack(kept(tmp_path / "colleague", archived), tmp_path / "archive")
+    mine = kept(tmp_path / "mine", own)
+    assert unpack(mine, tmp_path / "archive") == (1, int(own is REFUSED))
+    assert mine.get(asked(0)) == PAID
+    assert (mine.usage().reply_tokens, len(mine)) == (4, 1)
+
+    assert pack(kept(tmp_path / "mine as it was", own), tmp_path / "archive") == (1, int(own is PAID))
+    third = Store(tmp_path / "third")
+    assert unpack(third, tmp_path / "archive") == (1, 1)
+    assert third.get(asked(0)) == PAID
+
+
+def test_of_two_replies_one_s_own_stays_and_is_packed(tmp_path: Path) -> None:
+    other = PAID | {"choices": [{"text": "paid by another"}]}
+    pack(kept(tmp_path / "colleague", other), tmp_path / "archive")
+    mine = kept(tmp_path / "mine", PAID)
+    assert unpack(mine, tmp_path / "archive") == (1, 0)
+    assert mine.get(asked(0)) == PAID
+    assert pack(mine, tmp_path / "archive") == (1, 1)

@@ -1,7 +1,10 @@
 """The cap, and what is said before a run: tokens by the store's own ratio, dollars by the params' prices."""
 
 import re
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 
@@ -53,6 +56,35 @@ def test_replies_that_do_not_say_what_they_took_are_counted(
     assert f"${first:,.4f}" in capsys.readouterr().out
     with Store(tmp_path / "home/responses") as store:
         assert store.usage().reply_tokens == server.good * ceil(len(LONG) / 4)
+
+
+def test_a_store_that_fails_at_a_payment_ends_the_run(
+    server: FaultServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise UserError("responses.sqlite: cannot be written (database or disk is full)")
+
+    monkeypatch.setattr(Store, "pay", full)
+    # Room for two calls at a time, so that the other workers wait for their end, whatever it is.
+    server.latency_s, cap = 0.02, 2.5 * USD * (1024 + 16 + 10) / 1e6
+    with running_at_most(10), pytest.raises(UserError, match="disk is full"):
+        ask(rows(50), concurrency=8, input_usd=USD, output_usd=USD, budget_usd=cap)
+
+
+@contextmanager
+def running_at_most(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in the main thread after that time: a run that hangs would hang the tests."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 CAPPED = """

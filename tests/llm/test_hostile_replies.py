@@ -1,6 +1,7 @@
 """A reply that no table can hold is one failed row, whatever it holds, all the way to the failures table."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def hostile(message: dict[str, Any]) -> Any:
         ({"content": f'{{"categories": ["{HALF}"]}}'}, "it holds half a surrogate pair at character 17"),
         ({"content": "x" * (MAX_CHARS + 1)}, "it has 200,001 characters, more than 200,000"),
         ({"content": ["a", "list"]}, "it is empty"),
+        ({"content": '{"categories": ["Other"], "n": ' + "1" * 5000 + "}"}, "its JSON cannot be read"),
     ],
 )
 def test_a_classifier_s_reply_that_no_table_holds(
@@ -180,7 +182,7 @@ def written(artifact: str, value: Any) -> None:
         to_table(ARTIFACTS[artifact], pd.DataFrame([row]))
 
 
-@pytest.mark.parametrize("depth", [100, 900, 950, 970, 980, 990, 1000, 5000])
+@pytest.mark.parametrize("depth", [100, 800, 850, 900, 950, 970, 980, 990, 1000, 5000])
 def test_a_reply_that_is_nested_deep(tmp_path: Path, depth: int) -> None:
     text = json.dumps({"choices": [{"finish_reason": "stop", "message": {"content": "no"}}]})
     text = text[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
@@ -192,5 +194,10 @@ def test_a_reply_that_is_nested_deep(tmp_path: Path, depth: int) -> None:
     except Malformed:
         return
     with Store(tmp_path) as store:
-        store.put(request, came)
-        assert store.get(request) == came
+        below(100, lambda: store.put(request, came))
+        assert below(100, lambda: store.get(request)) == came
+
+
+def below(frames: int, call: Callable[[], Any]) -> Any:
+    """Call from that many frames further down: what could be read there must be written and read here too."""
+    return below(frames - 1, call) if frames else call()

@@ -1,6 +1,7 @@
 """Replies are parsed strictly and never evaluated."""
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from star1.asking import parsing
 from star1.asking.parsing import UnusableReply
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.replies import split_reply
 
 ALLOWED = ["Self-Harm", "Intellectual Property", "Other"]
 GOOD_SCORES = json.dumps(dict.fromkeys(SAFETY_CRITERIA, 7))
@@ -86,6 +88,30 @@ def test_a_reply_without_thought_or_answer(text: str, why: str) -> None:
         parsing.thought(reply(text))
 
 
+def test_a_thought_whose_published_form_would_split_elsewhere_is_unusable() -> None:
+    for each in (
+        reply("no", reasoning_content="I close with </think> here"),
+        reply("no", reasoning="<think>"),
+        reply("no", reasoning_content="<think>hm"),
+    ):
+        with suppress(UnusableReply):
+            found = parsing.thought(each)
+            assert split_reply(found.response) == (found.thinking, found.answer)
+    with pytest.raises(UnusableReply, match="its thought holds a tag") as caught:
+        parsing.thought(reply("no", reasoning_content="I close with </think> here"))
+    assert not caught.value.repairable
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("content_filter", "content_filter"), (400, "too long"), (None, "too long"), ("", "too long")]
+)
+def test_a_refusal_s_reason_is_its_code_only_where_that_is_a_word(code: Any, said: str) -> None:
+    refused = {"error": {"status": 400, "code": code, "message": "too long"}}
+    for parse in (parsing.content, parsing.reply_text):
+        with pytest.raises(UnusableReply, match=f"^the endpoint gave no reply: {said}$"):
+            parse(refused)
+
+
 @pytest.mark.parametrize("finish_reason", ["length", "content_filter"])
 def test_a_cut_reply_is_not_asked_again(finish_reason: str) -> None:
     with pytest.raises(UnusableReply, match=finish_reason) as caught:
@@ -95,6 +121,26 @@ def test_a_cut_reply_is_not_asked_again(finish_reason: str) -> None:
 
 def test_a_refusal_has_one_of_three_classes() -> None:
     assert parsing.refusal_class(reply('```json\n{"class": "partial_refusal"}\n```')) == "partial_refusal"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ('{"question": "What does [1,2,] mean?",}', "What does [1,2,] mean?"),
+        (r'{"question": "a \",]\" and \\", "tags": ["a,]", "b" , ] , }', 'a ",]" and \\'),
+        ('{"question": "fine, }"}', "fine, }"),
+    ],
+)
+def test_a_comma_too_many_is_mended_outside_of_strings_alone(text: str, asked: str) -> None:
+    assert parsing.question(reply(text)) == asked
+
+
+@pytest.mark.parametrize("piece", [",", '"', '\\"', '",', ", ", "\\"])
+def test_mending_takes_time_linear_in_the_length(piece: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(UnusableReply):
+        parsing.json_object("{" + piece * (200_000 // len(piece)) + "}")
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -169,3 +215,4 @@ def test_no_reply_crashes_a_parser_or_passes_out_of_range(content: Any, thought_
     with suppress(UnusableReply):
         thought = parsing.thought(came)
         assert thought.thinking and thought.answer
+        assert split_reply(thought.response) == (thought.thinking, thought.answer)

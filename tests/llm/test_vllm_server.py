@@ -188,6 +188,8 @@ def answering(*answers: Any) -> Iterator[str]:
         ([{"error": {"type": "BadRequestError", "message": "no"}}], (400, "BadRequestError", "no")),
         ([500], "the vLLM server answered 500"),
         (["no JSON"], "reply was no completion"),
+        ([f"[{'1' * 5000}]"], "reply was no completion"),
+        (["[" * 5000], "reply was no completion"),
         ([{"choices": []}], "reply was no completion"),
         ([ABORTED], "reply was no completion"),
         ([None], "the connection to the vLLM server failed|no reply within 0.4 s"),

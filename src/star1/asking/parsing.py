@@ -14,6 +14,10 @@ from star1.replies import split_reply
 MAX_REASON_CHARS = 1000  # of what an endpoint says for itself, such as an error's code
 HAZARDS = tuple(f"S{number}" for number in range(1, 15))  # of Llama Guard 3, after MLCommons' taxonomy
 
+# Strings are matched too, so that a comma within one stays; one that never ends goes on to the end of the text, so that
+# no character is looked at twice.
+COMMA_TOO_MANY = re.compile(r'("(?:[^"\\]+|\\.)*"?)|,(\s*[}\]])', re.DOTALL)
+
 
 class UnusableReply(Exception):
     """The reply does not fit what was asked; the message says why. `repairable` says whether asking again may help."""
@@ -54,14 +58,20 @@ def _checked(text: str, repairable: bool = False) -> str:
     return text
 
 
+def _no_reply(error: dict[str, Any]) -> UnusableReply:
+    """Return the error for a request that got no reply. A code that is a number says less than the message."""
+    code = error["code"]
+    why = code if code and isinstance(code, str) else error["message"]
+    return UnusableReply(f"the endpoint gave no reply: {why}", repairable=False)
+
+
 def content(reply: dict[str, Any]) -> str:
     """Return the text of a finished reply.
 
     Raises UnusableReply if it is empty, ended for any reason but stop, or could stand in no table.
     """
     if "choices" not in reply:
-        error = reply["error"]
-        raise UnusableReply(f"the endpoint gave no reply: {error['code'] or error['message']}", repairable=False)
+        raise _no_reply(reply["error"])
     choice = reply["choices"][0]
     if choice["finish_reason"] != "stop":
         raise UnusableReply(f"it ended with finish_reason {choice['finish_reason']}", repairable=False)
@@ -77,8 +87,7 @@ def reply_text(reply: dict[str, Any]) -> tuple[str, str | None, str]:
     Raises UnusableReply where the endpoint gave no reply, or one that could stand in no table.
     """
     if "choices" not in reply:
-        error = reply["error"]
-        raise UnusableReply(f"the endpoint gave no reply: {error['code'] or error['message']}", repairable=False)
+        raise _no_reply(reply["error"])
     choice = reply["choices"][0]
     text, message = choice["message"].get("content"), choice["message"]
     apart = message.get("reasoning_content") or message.get("reasoning")
@@ -99,7 +108,10 @@ def thought(reply: dict[str, Any]) -> Thought:
         raise UnusableReply("it holds no thought", repairable=False)
     if not answer:
         raise UnusableReply("it holds no answer", repairable=False)
-    return Thought(f"<think>\n{thinking}\n</think>\n\n{answer}", thinking, answer)
+    response = f"<think>\n{thinking}\n</think>\n\n{answer}"
+    if split_reply(response) != (thinking, answer):  # whoever splits the published form would get other parts
+        raise UnusableReply("its thought holds a tag of thoughts", repairable=False)
+    return Thought(response, thinking, answer)
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -108,10 +120,10 @@ def json_object(text: str) -> dict[str, Any]:
     if start < 0 or end < start:
         raise UnusableReply("it holds no JSON object")
     body = text[start : end + 1]
-    for candidate in (body, re.sub(r",(\s*[}\]])", r"\1", body)):
+    for candidate in (body, COMMA_TOO_MANY.sub(r"\1\2", body)):
         try:
             value = json.loads(candidate)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # a ValueError too: a number of more than 4,300 digits
             continue
         if isinstance(value, dict):
             return value

@@ -1,10 +1,10 @@
 """The params of the evaluation: which models, served how, and how they sample."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from star1.pipeline.fields import Address, Name, Positive
+from star1.pipeline.fields import Address, Extra, Name, Positive
 from star1.pipeline.view import Section
 
 
@@ -18,13 +18,21 @@ class Protocol(Section):
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     samples: Positive
     samples_of: dict[Name, Positive]
-    extra: dict[str, Any]
+    extra: Extra
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Self:
         most = max([self.samples, *self.samples_of.values()])
         if self.temperature == 0 and most > 1:
             raise ValueError(f"samples: {most} greedy replies to one prompt are all the same; ask for 1")
+        return self
+
+    @model_validator(mode="after")
+    def _sampled_by_row(self) -> Self:
+        if taken := [name for name in ("seed", "max_completion_tokens") if name in self.extra]:
+            raise ValueError(
+                f"extra: {taken[0]} is set for each sample: a seed of its own, and its benchmark's max_tokens"
+            )
         return self
 
 

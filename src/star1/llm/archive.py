@@ -23,8 +23,8 @@ LEVEL = 6  # of gzip; another level would change every byte
 def pack(store: Store, folder: Path) -> tuple[int, int]:
     """Add the store's rows to the archive; return the rows it then has and how many of its files had to change.
 
-    Rows that only the archive has stay. Raises UserError if `folder` is a file, if DVC tracks an archive of that name
-    which is not here, or if a file of the archive is damaged.
+    Rows that only the archive has stay, and so do its replies where the store has but a refusal. Raises UserError if
+    `folder` is a file, if DVC tracks an archive of that name which is not here, or if a file of it is damaged.
     """
     tracked = folder.with_name(f"{folder.name}.dvc")
     if tracked.exists() and not folder.exists():
@@ -38,7 +38,9 @@ def pack(store: Store, folder: Path) -> tuple[int, int]:
         path = folder / f"{prefix}.jsonl.gz"
         before = path.read_bytes() if path.exists() else None
         rows = {} if before is None else {row.key: row for row in _rows(path, before)}
-        rows |= {row.key: row for row in store.rows(prefix)}
+        for row in store.rows(prefix):
+            if row.key not in rows or not _refused(row) or _refused(rows[row.key]):
+                rows[row.key] = row
         count += len(rows)
         lines = [_line(rows[key]) for key in sorted(rows)]
         content = gzip.compress("".join(lines).encode("utf-8", "surrogatepass"), LEVEL, mtime=0) if lines else None
@@ -53,6 +55,7 @@ def pack(store: Store, folder: Path) -> tuple[int, int]:
 def unpack(store: Store, folder: Path) -> tuple[int, int]:
     """Add the archive's rows to the store, whole files at a time; return its rows and how many were new.
 
+    The store's own rows stay, but for a refusal that the archive has a reply for: that reply counts as new.
     Raises UserError for a file that is damaged, or whose rows are not what their keys say.
     """
     paths = sorted(folder.glob("*.jsonl.gz"))
@@ -62,6 +65,8 @@ def unpack(store: Store, folder: Path) -> tuple[int, int]:
     for path in paths:
         rows = _rows(path, path.read_bytes())
         count += len(rows)
+        refused = {row.key for row in store.rows(path.name[:2]) if _refused(row)}
+        new += store.put_many([row for row in rows if row.key in refused and not _refused(row)], replace=True)
         new += store.put_many(rows)
     return count, new
 
@@ -76,6 +81,11 @@ def _rows(path: Path, content: bytes) -> list[Remembered]:
     if not rows:
         raise UserError(f"{path}: empty. {mend}.")
     return rows
+
+
+def _refused(row: Remembered) -> bool:
+    """Return whether the row's reply is an error: another user may have paid for a reply to the same request."""
+    return "choices" not in json.loads(zlib.decompress(row.reply))
 
 
 def _line(row: Remembered) -> str:

@@ -154,9 +154,12 @@ class Budget:
         self.reply_tokens += answer
         usd = self.rates.usd(prompt, answer)
         self.spent_usd += usd
-        if self.cap_usd is not None:
+        if self.cap_usd is None:
+            return
+        try:
             if usd:
                 self._store.pay(*self._run, usd)
+        finally:  # also where the store fails: whoever waits for this call's end would wait for ever
             async with self._freed:
                 self._in_flight -= 1
                 self._reserved = self._reserved - reserved if self._in_flight else 0.0

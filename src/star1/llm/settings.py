@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from star1.pipeline.fields import Address, Positive, Share
+from star1.pipeline.fields import Address, Extra, Positive, Share
 from star1.pipeline.view import Section
 
 Role = Literal["classifier", "reasoner", "scorer", "rewriter", "guard", "second_guard", "judge", "model"]
@@ -22,12 +22,14 @@ class Teacher(Section):
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     max_tokens: Positive | None
     json_schema: bool
-    extra: dict[str, Any]
+    extra: Extra
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.max_tokens is None and not isinstance(self.extra.get("max_completion_tokens"), int):
             raise ValueError("max_tokens: set it, or extra.max_completion_tokens where the endpoint wants that name")
+        if self.max_tokens is not None and "max_completion_tokens" in self.extra:
+            raise ValueError("extra.max_completion_tokens: set max_tokens to null, so that one limit is sent")
         return self
 
 

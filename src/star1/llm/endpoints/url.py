@@ -6,7 +6,8 @@ The client is imported where a request is sent: that takes 0.8 s, and many stage
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PASSING = (408, 409, 425, 429)  # and 5xx: what another try may mend
 OF_THE_ROW = (400, 413, 422)  # a content filter before the model, a prompt that is too long
+# Levels of a reply's JSON. Python reads and writes as many as its stack has room for: what was read in one place might
+# not be written in another.
+DEEPEST = 200
 KEPT = "all replies so far are kept, run again to go on"
 
 
@@ -33,19 +37,35 @@ async def connect(role: str, teacher: "Teacher", sending: "RoleSending") -> Asyn
 
 
 def client_for(role: str, teacher: "Teacher", sending: "RoleSending") -> "openai.AsyncOpenAI":
-    """Return the client for a role. Raises UserError if the environment variable that holds its key is not set."""
+    """Return the client for a role. Raises UserError if the environment variable of its key holds none."""
     import httpx2
     import openai
 
-    variable = sending.key_variable
-    key = os.environ.get(variable, "").strip() if variable else "none"
-    if not key:
-        raise UserError(f"llm.{role}: set the environment variable {variable} to the key for {teacher.base_url}.")
+    key = key_of(role, teacher.base_url, sending)
     limits = httpx2.Limits(max_connections=sending.concurrency, max_keepalive_connections=sending.concurrency)
     http_client = openai.DefaultAsyncHttpxClient(limits=limits, timeout=sending.timeout_s)
     # Retries are ours: the client's own would try an empty quota again, and hide from the rate limiter that it was
     # refused.
     return openai.AsyncOpenAI(api_key=key, base_url=teacher.base_url, max_retries=0, http_client=http_client)
+
+
+def key_of(role: str, url: str, sending: "RoleSending") -> str:
+    """Return the key of a role. Raises UserError, without the key, if it is not set or fits no HTTP header.
+
+    The client would find that out at each request, and name the key in its error.
+    """
+    variable, where = sending.key_variable, "evaluate" if role == "model" else f"llm.{role}"
+    if not variable:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise UserError(f"{where}: set the environment variable {variable} to the key for {url}.")
+    if not re.fullmatch("[!-~]+", key):
+        raise UserError(
+            f"{where}: the environment variable {variable} holds no key for {url}: a key is one line "
+            f"of ASCII characters without blanks."
+        )
+    return key
 
 
 def sender_of(client: "openai.AsyncOpenAI", sending: "RoleSending") -> Send:
@@ -76,7 +96,7 @@ def sender_of(client: "openai.AsyncOpenAI", sending: "RoleSending") -> Send:
         except (TimeoutError, openai.APITimeoutError):
             raise Passing(f"no reply within {sending.timeout_s:g} s") from None
         except openai.APIConnectionError as error:
-            raise Passing(f"the connection failed: {error.__cause__ or error}") from None
+            raise Passing(f"the connection failed: {without_key(str(error.__cause__ or error), client)}") from None
         except Malformed:
             raise Passing("the endpoint's reply was no chat completion") from None
 
@@ -94,14 +114,23 @@ def refusal(status: int, error: dict[str, Any], client: "openai.AsyncOpenAI") ->
 
 
 def whole(text: str) -> dict[str, Any]:
-    """Return a reply's JSON. Raises Malformed unless it has the parts of a chat completion."""
+    """Return a reply's JSON. Raises Malformed unless it has the parts of a chat completion, nested not too deep."""
     try:
         reply: dict[str, Any] = json.loads(text)
         choice = reply["choices"][0]
         choice["finish_reason"], choice["message"].get("content")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Malformed from None
-    return reply
+    level: list[Any] = [reply]
+    for _ in range(DEEPEST):
+        level = [part for each in level if isinstance(each, dict | list) for part in _parts(each)]
+        if not level:
+            return reply
+    raise Malformed
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def without_key(text: str, client: "openai.AsyncOpenAI") -> str:

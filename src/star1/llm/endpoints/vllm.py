@@ -4,7 +4,6 @@ Token ids go to /v1/completions: a text would get the special tokens of its temp
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -117,7 +116,7 @@ async def _send(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]
         problem = f"no reply within {sending.timeout_s:g} s"
     except httpx2.TransportError as error:
         problem = f"the connection to the vLLM server failed ({error!r})"
-    except (json.JSONDecodeError, LookupError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         problem = "the vLLM server's reply was no completion"
     await asyncio.sleep(SETTLED_S)  # as long as it takes to see that the server has ended
     server.check()
