@@ -88,6 +88,13 @@ def test_a_full_disk_is_told_in_a_line(star1) -> None:
     assert "No space left on device; nothing half-written is left. Mend that and run again." in said
 
 
+@pytest.mark.parametrize("mark", ["configs", "params.yaml/x", "/proc/x"])
+def test_a_path_that_cannot_be_written_is_told_in_a_line(star1, mark: str) -> None:
+    code, said = star1("check", "--mark", mark)
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"star1: {mark.removesuffix('.yaml/x')}")
+
+
 def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, star1, monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 

@@ -77,3 +77,13 @@ def test_lock_hashes_are_those_of_the_lock(tmp_path: Path) -> None:
 
 def test_flat() -> None:
     assert flat({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+def test_a_warning_shows_no_password_of_the_server_s_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://bob:p/at@hunter2@127.0.0.1:1")
+    with tracking.training_run("star1", {"rows": 3}):
+        pass
+    said = capsys.readouterr().err
+    assert "://***@127.0.0.1:1" in said and "bob" not in said and "hunter2" not in said, said

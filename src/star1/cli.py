@@ -221,8 +221,13 @@ def main() -> None:
     try:
         app()
     except (UserError, OSError) as problem:
-        error = of_the_disk(problem) if isinstance(problem, OSError) else problem
-        if error is None:
-            raise
+        error: Exception = problem
+        if isinstance(problem, OSError) and (told := of_the_disk(problem)):
+            error = told
+        elif isinstance(problem, OSError):
+            if problem.filename is None:  # not about a path that the user named
+                raise
+            # Of a file that is put in place, the second name is the one that the user gave.
+            error = UserError(f"{problem.filename2 or problem.filename}: {problem.strerror}")
         print(f"star1: {error}", file=sys.stderr)
         raise SystemExit(1) from None

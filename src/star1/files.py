@@ -14,6 +14,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+TEMPORARY = ".tmp"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text to `path`, whole or not at all."""
@@ -47,9 +49,12 @@ def _parsed(text: bytes) -> Any:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `path`; put it in place when the block ends well, remove it when it does not."""
+    """Yield a temporary file beside `path`; put it in place when the block ends well, remove it when it does not.
+
+    A killed process leaves it. Its suffix is in .dvcignore and .gitignore, so that no hash of a folder counts it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -157,7 +157,7 @@ def load_raw(path: Path) -> dict[str, Any]:
         raw = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the command in the folder that holds it.") from None
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: must be a mapping of sections.")

@@ -5,6 +5,7 @@ costs a warning, never the pipeline.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -70,7 +71,8 @@ def _run(name: str, tags: dict[str, str]) -> Iterator[Any]:
 
 
 def _warn(error: Exception) -> None:
-    message = " ".join(str(error).split())[:300]
+    # MLflow quotes its address, which may hold a password; one with a slash or an @ in it, too.
+    message = re.sub(r"://\S+@", "://***@", " ".join(str(error).split()))[:300]
     print(f"warning: MLflow is not logging ({type(error).__name__}: {message})", file=sys.stderr)
 
 

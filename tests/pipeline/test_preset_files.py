@@ -82,6 +82,17 @@ def test_a_preset_that_does_not_fit_changes_nothing(root: Path) -> None:
     assert (root / "params.yaml").read_bytes() == before
 
 
+@pytest.mark.parametrize("text", [b"", b"- a\n", b"a: [1\n", b"a: 1\na: 2\n", b"a: \xff\n", b"a: \x00\n"])
+@pytest.mark.parametrize("name", ["presets/odd.yaml", "params.yaml"])
+def test_a_file_that_is_no_mapping_is_told_in_a_line(tmp_path: Path, name: str, text: bytes) -> None:
+    (tmp_path / "presets").mkdir()
+    for file in ("presets/odd.yaml", "params.yaml"):
+        (tmp_path / file).write_bytes(text if file == name else b"select: {k: 5}\n")
+    with pytest.raises(UserError, match=rf"^[^\n]*{name}: (not valid YAML|must be a mapping)[^\n]*$"):
+        lay_over(tmp_path / "params.yaml", tmp_path / "presets", "odd")
+    assert (tmp_path / name).read_bytes() == text
+
+
 def test_an_unknown_preset_lists_those_there_are(root: Path) -> None:
     assert available(root / "presets") == sorted(["paper", "real-files", *OVER_PAPER])
     with pytest.raises(UserError, match="no preset 'moon'; there are ablation-data, ablation-no-think, evaluate-only"):

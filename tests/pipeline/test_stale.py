@@ -35,6 +35,28 @@ def test_an_output_is_outdated_with_any_stage_before_it(tmp_path: Path) -> None:
     assert outdated(tmp_path)("p.txt") == []
 
 
+IN_A_FOLDER = """
+stages:
+  check: {cmd: mkdir -p data/raw && echo 1 > data/.checked, deps: [params.yaml], outs: [data/.checked: {cache: false}]}
+  raw: {foreach: "${sources}", do: {cmd: "cp p.txt data/raw/${key}", deps: [p.txt], outs: ["data/raw/${key}"]}}
+  all: {cmd: ls data/raw > all.txt, deps: [data/raw, data/.checked], outs: [all.txt]}
+"""
+
+
+def test_an_empty_folder_that_no_clone_has_makes_nothing_outdated(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(IN_A_FOLDER)
+    (tmp_path / "params.yaml").write_text("sources: {}\n")
+    run(tmp_path, "dvc", "init", "-q", "--no-scm")
+    run(tmp_path, "dvc", "repro", "-q")
+    (tmp_path / "data/.checked").unlink()
+    (tmp_path / "data/raw").rmdir()
+    assert outdated(tmp_path)("all.txt") == []
+    assert "data/raw" in run(tmp_path, "dvc", "status"), "DVC names it; star1 estimate need not"
+    (tmp_path / "data/raw").mkdir()
+    (tmp_path / "data/raw/row").write_text("row")
+    assert outdated(tmp_path)("all.txt") == ["all"]
+
+
 def test_stale_rows_are_not_counted(root: Path) -> None:
     rows = pd.DataFrame({"id": ["0" * 16], "question": ["How?"], "source": ["S"]})
     write_table(to_table(ARTIFACTS["collection"], rows), root / "data/collection.parquet")

@@ -19,7 +19,7 @@ from star1.artifacts import ARTIFACTS, MAY_BE_EMPTY
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
 from star1.quality import client
-from tests.imports import ROOT
+from tests.imports import ROOT, is_empty_package
 
 IDS = ["00000000000000aa", "00000000000000bb"]
 TEN, FIVE = dict.fromkeys(SAFETY_CRITERIA, 10), dict.fromkeys(BENIGN_CRITERIA, 5)
@@ -194,6 +194,17 @@ def test_a_gate_outlives_the_checkout_that_started_it(own_gate: str, tmp_path: P
     subprocess.run([sys.executable, "-c", start], env=environment, check=True)
     shutil.rmtree(tmp_path / "copy")
     ask(tmp_path, "categorized", good("categorized"))
+
+
+def test_the_address_names_all_code_that_the_process_holds() -> None:
+    look = (
+        "import sys, star1.quality.gate\nprint(*(m.__file__ for n, m in sys.modules.items() if n.startswith('star1')))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    held = subprocess.run([sys.executable, "-c", look], env=environment, check=True, capture_output=True, text=True)
+    # A package's __init__ that is a docstring alone decides nothing.
+    held_files = {path for path in map(Path, held.stdout.split()) if not is_empty_package(path)}
+    assert held_files - set(client.code_files()) == set()
 
 
 def gates() -> list[int]:

@@ -32,6 +32,8 @@ def lay_over(params: Path, folder: Path, name: str) -> None:
     names = available(folder)
     if name not in names:
         raise UserError(f"no preset {name!r}; there are {', '.join(names)}.")
+    for file in (params, folder / f"{name}.yaml"):
+        load_raw(file)  # names a file that is no mapping
     yaml = YAML()  # as DVC writes params.yaml, so that `dvc exp run -S` changes one line of it
     merged = yaml.load(params)
     _merge(merged, yaml.load(folder / f"{name}.yaml"))

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from star1.errors import UserError
+from star1.files import parse_yaml
+from star1.pipeline.graph import folders
 
 CHECKED = "data/.checked"  # in no clone, and the same whenever it is made
 
@@ -21,11 +23,12 @@ def outdated(root: Path) -> Callable[[str | Path], list[str]]:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
+    made = {str(path) for path in folders(root, parse_yaml((root / "params.yaml").read_bytes()))}
     with Repo(str(root)) as repo:
         try:
             with repo.lock:
                 graph = repo.index.graph
-                changed = {stage: _changed(stage) for stage in graph}
+                changed = {stage: _changed(stage, made) for stage in graph}
         except LockError:
             raise UserError("another DVC command is at work here; try again when it has ended.") from None
         folder = root.resolve()
@@ -47,12 +50,22 @@ def because(changed: list[str]) -> str:
     return f"{', '.join(changed[:3])}{more} changed"
 
 
-def _changed(stage: Any) -> bool:
-    """Say whether a stage that ran would run anew for its own sake; the one that makes CHECKED never counts."""
+def _changed(stage: Any, made: set[str]) -> bool:
+    """Say whether a stage that ran would run anew for its own sake; the one that makes CHECKED never counts.
+
+    made: folders that `check` makes, which a clone lacks where they are empty. A file missing in one counts for its own
+    stage.
+    """
     if any(str(out) == CHECKED for out in stage.outs) or not any(out.hash_info for out in stage.outs):
         return False
     for found in stage.status().values():
         for each in found:
-            if not isinstance(each, dict) or any(set(paths) - {CHECKED} for paths in each.values()):
+            if not isinstance(each, dict) or any(_counts(paths, made) for paths in each.values()):
                 return True
     return False
+
+
+def _counts(paths: Any, made: set[str]) -> bool:
+    if not isinstance(paths, dict):
+        return bool(set(paths) - {CHECKED})
+    return any(path != CHECKED and not (path in made and how == "deleted") for path, how in paths.items())

@@ -17,17 +17,22 @@ from pathlib import Path
 
 from star1.errors import UserError
 
+MODULES = ("__init__", "artifacts", "criteria", "errors", "files")  # of star1, beside quality itself
 START_S = 60  # how long a gate may take to come up on a busy machine
 ANSWER_S = 900  # how long one table may take; 41,000 rows take 10 s
 RETRY_S = 5  # after how long without a gate another one is started
 
 
+def code_files() -> list[Path]:
+    """Return the files of the code that the gate's process holds; its forks import the tasks anew for each table."""
+    package = Path(__file__).parent.parent
+    return [*(package / f"{name}.py" for name in MODULES), *sorted((package / "quality").glob("*.py"))]
+
+
 def address() -> Path:
     """Return the socket of the gate that runs this very code; only the user may open its folder."""
-    package = Path(__file__).parent.parent
-    files = [package / "artifacts.py", package / "files.py", *sorted((package / "quality").glob("*.py"))]
     code = hashlib.sha256(sys.executable.encode())
-    for file in files:
+    for file in code_files():
         if file.is_file():
             code.update(file.read_bytes())
     folder = Path(tempfile.gettempdir()) / f"star1-gate-{os.getuid()}"
