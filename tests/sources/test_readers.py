@@ -74,7 +74,7 @@ def test_csv_without_header_keeps_its_first_row(tmp_path, source) -> None:
     [
         ("q,n\na,1\nb\n", "line 3: 1 values for 2 columns"),
         ("q,n\na,1,2\n", "line 2: 3 values for 2 columns"),
-        ('q\na\n"open\nb\n', "a quote is never closed"),
+        ('q\na\n"open\nb\n', "the row begins in line 3; is a quote never closed"),
         ('q,l\n"Is this open?,1\nWhat does "no" mean?,1\n', "line 3: ',' expected after '\"'"),
         ("n\n1\n", "no column 'q'"),
         ("q\n", "no question in it (no row"),

@@ -3,14 +3,11 @@
 import csv
 import sys
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 from star1.errors import UserError
 from star1.sources.entries import Entry
 from star1.sources.files import local_files, opened
-
-END = "\x00end"  # read as a row of its own unless a quote is still open
 
 
 def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
@@ -27,13 +24,12 @@ def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str,
     """
     csv.field_size_limit(sys.maxsize)  # the default, 128 KiB, would refuse the file for one long question
     columns: list[str] | None = None
-    number = 0
+    number = whole = 0
     with opened(path, f"{key}.path") as file:
-        rows = csv.reader(chain(file, [END]), delimiter=entry.delimiter, strict=True)
+        rows = csv.reader(file, delimiter=entry.delimiter, strict=True)
         try:
             for row in rows:
-                if row == [END]:
-                    return
+                whole = rows.line_num
                 if columns is None:
                     columns = row if entry.header else [str(column) for column in range(len(row))]
                     if entry.header:
@@ -47,5 +43,5 @@ def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str,
                     yield f"{label}{number}", dict(zip(columns, row, strict=True))
                     number += 1
         except csv.Error as error:
-            raise UserError(f"{key}.path: {path}, line {rows.line_num}: {error}.") from None
-    raise UserError(f"{key}.path: {path}: a quote is never closed. Check that the file is whole.")
+            why = f"{error} (the row begins in line {whole + 1}; is a quote never closed, or is the file cut off?)"
+            raise UserError(f"{key}.path: {path}, line {rows.line_num}: {why}.") from None
