@@ -1,11 +1,12 @@
 """What `star1 check` says before anything is generated: access, what is not pinned, what cannot be judged here."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from star1.checks import check_repository, missing_access, warnings
+from star1.checks import check_repository, missing_access, prepare_folders, warnings
 from star1.errors import UserError
 from star1.evaluation.grading.sandbox import run
 from star1.params import check
@@ -16,6 +17,28 @@ HUB = {
     "suite": "safety", "task": "harm_by_text", "max_tokens": 8, "reader": "hub", "path": "data/mirror",
     "dataset": "owner/set", "revision": "main", "gated": True, "prompt": "q",
 }  # fmt: skip
+
+
+def test_a_file_that_no_stage_wrote_is_not_removed(root: Path) -> None:
+    ours, half, mine = (root / "data/raw" / name for name in ("Gone.parquet", ".ALERT.parquet.x1y2.tmp", "mine.csv"))
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    for file in (ours, half, mine):
+        file.write_text("x")
+    (root / "dvc.lock").write_text(
+        json.dumps({"stages": {"collect@Gone": {"outs": [{"path": "data/raw/Gone.parquet"}]}}})
+    )
+    with pytest.raises(UserError, match=r"\Adata/raw/mine\.csv is no output of a stage"):
+        prepare_folders(root)
+    assert ours.exists() and half.exists() and mine.exists()
+    mine.unlink()
+    assert prepare_folders(root) == [half, ours]
+
+
+@pytest.mark.parametrize("path", ["data/raw/x.csv", "./data/raw/x.csv", "data//lineage/x.csv"])
+def test_no_entry_reads_where_stages_write(raw_params: dict[str, Any], path: str) -> None:
+    raw_params["sources"]["ALERT"] = {"reader": "csv", "path": path, "column": "q"}
+    with pytest.raises(UserError, match=r"sources\.ALERT.*must not lie in a folder that the pipeline writes"):
+        check(raw_params, PATH)
 
 
 def test_a_gated_data_set_needs_a_token_or_a_copy(

@@ -180,6 +180,8 @@ def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
         def do_GET(self) -> None:
             asked.append(self.path)
             body = {"/dev/b.json": b'["a"]', "/test/b.json": b'["b"]', "/cut.json": b'["c"'}.get(self.path)
+            if self.path.startswith("/file?id="):
+                body = json.dumps([self.path]).encode()
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Length", str(len(body or b"") + (9 if self.path == "/cut.json" else 0)))
             self.end_headers()
@@ -204,6 +206,15 @@ def test_urls_are_fetched_once_and_not_into_the_mirror(tmp_path, source, web, mo
         assert kept.question.tolist() == ["a", "b"] and kept.source_id.tolist() == ["dev/b.json:0", "test/b.json:0"]
     assert asked == ["/dev/b.json", "/test/b.json"]
     assert not any((tmp_path / "mirror").iterdir())
+
+
+def test_urls_that_differ_in_their_query_are_two_files(tmp_path, source, web, monkeypatch) -> None:
+    monkeypatch.delenv("STAR1_HOME", raising=False)
+    paths = ["/file?id=A", "/file?id=B"]
+    for _ in range(2):
+        kept = [source(reader="json", path="mirror", url=f"{web[0]}{path}")[0].question.tolist() for path in paths]
+        assert kept == [[path] for path in paths]
+    assert web[1] == paths
 
 
 def test_a_mirrored_copy_comes_first(tmp_path, source, web) -> None:

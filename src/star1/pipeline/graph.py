@@ -92,9 +92,13 @@ def not_recorded(root: Path, files: list[Path]) -> list[Path]:
     unknown = [file for file in files if file not in named and not re.fullmatch(r"\..+\.tmp", file.name)]
     if not unknown:
         return []
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    cache = Repo(str(root)).cache.local
+    try:
+        cache = Repo(str(root)).cache.local
+    except DvcException:
+        return unknown
     return [file for file in unknown if not cache.exists(file_md5(file))]
 
 
