@@ -47,7 +47,7 @@ class Pipeline:
             # Each stage reads both files, 0.1 s of YAML.
             patch.setattr(params, "load_raw", cache(params.load_raw))
             patch.setattr(graph, "_entries", cache(graph._entries))
-            # DVC's record of what stages wrote is not kept here; tests/pipeline/test_models.py removes with the real one.
+            # DVC's record of what stages wrote is not kept here; tests/pipeline/test_models.py has the real one.
             patch.setattr(graph, "not_recorded", lambda root, files: [])
             try:
                 check(Path("data/.checked"))
