@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from star1.files import file_md5, parse_yaml
+from star1.files import TEMPORARY, file_md5, parse_yaml
 
 OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
 
@@ -89,7 +89,7 @@ def not_recorded(root: Path, files: list[Path]) -> list[Path]:
     lock = root / "dvc.lock"
     stages = parse_yaml(lock.read_bytes()).get("stages", {}) if lock.is_file() else {}
     named = {root / out["path"] for stage in stages.values() for out in stage.get("outs", [])}
-    unknown = [file for file in files if file not in named and not re.fullmatch(r"\..+\.tmp", file.name)]
+    unknown = [file for file in files if file not in named and not file.match(f".*{TEMPORARY}")]
     if not unknown:
         return []
     from dvc.exceptions import DvcException
