@@ -3,6 +3,7 @@
 import shutil
 from importlib import import_module
 
+from star1.bases.whole import require_model
 from star1.pipeline.stage import Stage, main
 
 
@@ -12,6 +13,7 @@ def base(stage: Stage, name: str) -> None:
     unfinished = out.with_name(f".{name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     import_module(f"star1.bases.{entry.source}").make(entry, unfinished)
+    require_model(unfinished, f"bases.{name}")
     # What an earlier run left there must not mix with this model, nor pass for it.
     shutil.rmtree(out, ignore_errors=True)
     unfinished.replace(out)

@@ -11,7 +11,7 @@ from star1.pipeline.stage import Stage, is_main_process, main
 from star1.training.card import card
 from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch
-from star1.training.loop import finetune, steps_for
+from star1.training.loop import Curve, finetune, steps_for
 from star1.training.rows import read_rows, training_rows
 from star1.training.settings import training_settings
 
@@ -31,15 +31,18 @@ def train(stage: Stage, name: str) -> None:
     if is_main_process():
         print(f"train/{name}: {lengths}; optimizer steps: {steps:,}")
     params = settings.model_dump() | run.model_dump(exclude={"train"}) | {"steps": steps, "rows": len(rows)}
-    with tracking.training_run(name, params) as log:
-        curve = finetune(base, examples, out, settings, steps, launch, home() / "checkpoints", log)
-    if is_main_process():
-        files = {f"data/{run.data}.parquet": data, f"data/{run.steps_of}.parquet": counted}
+    files = {f"data/{run.data}.parquet": data, f"data/{run.steps_of}.parquet": counted}
+
+    def finish(curve: list[Curve]) -> None:
         md5 = {name: file_md5(file) for name, file in files.items()}
         write_text(out / "README.md", card(name, settings, run, md5, lengths, steps, curve[-1].loss))
-        path = stage.output(f"metrics/plots/training/{name}.csv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(curve).to_csv(path, index=False, float_format="%.6g")
+        write_text(
+            stage.output(f"metrics/plots/training/{name}.csv"),
+            pd.DataFrame(curve).to_csv(index=False, float_format="%.6g"),
+        )
+
+    with tracking.training_run(name, params) as log:
+        finetune(base, examples, out, settings, steps, launch, home() / "checkpoints", log, finish)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 PLUMBING = (
     "src/star1/__init__.py",
     "src/star1/artifacts.py",
+    "src/star1/bases/whole.py",
     "src/star1/errors.py",
     "src/star1/files.py",
     "src/star1/params.py",

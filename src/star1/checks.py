@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from star1.artifacts import ARTIFACTS
-from star1.bases.folder import require_model
+from star1.bases.whole import require_model
 from star1.errors import UserError
 from star1.evaluation.tasks import task_of
 from star1.params import Params, judging_tasks, load_raw
@@ -66,9 +66,9 @@ def _folder_mistakes(params: Params, root: Path) -> list[str]:
     for name, base in params.bases.items():
         if base.source == "folder" and (root / base.path).is_dir():
             try:
-                require_model(root / base.path)
+                require_model(root / base.path, f"bases.{name}.path: {root / base.path}")
             except UserError as error:
-                mistakes.append(f"bases.{name}.path: {error}")
+                mistakes.append(str(error))
     return mistakes
 
 

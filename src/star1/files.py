@@ -47,6 +47,16 @@ def _parsed(text: bytes) -> Any:
     return YAML(typ="safe").load(BytesIO(text))  # an error in bytes would quote them, over several lines
 
 
+def settle(folder: Path) -> None:
+    """Bring a folder's files to the disk: renamed after that, it is found whole behind a power cut too."""
+    for path in [*folder.rglob("*"), folder]:
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary file beside `path`; put it in place when the block ends well, remove it when it does not.

@@ -1,6 +1,7 @@
 """Bases of other families: the loss is the model's own, or the base is refused; so is one that is not whole."""
 
-import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from star1.bases.folder import require_model
+from stages.base import base
 from star1.errors import UserError
 from star1.params import load as load_params
+from star1.pipeline.stage import Stage
 from star1.training.attention import PACKED
 from star1.training.engine import load
 from star1.training.examples import Example
 from star1.training.loss import SequenceLoss
 from star1.training.packing import tensors
+from tests.conftest import edit_params
 from tests.imports import ROOT
+from tests.training.families import tokenizer_of
+from tests.training.plain import small_model
 
 CPU = torch.device("cpu")
 SIZES = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
@@ -95,10 +100,38 @@ def test_a_base_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(UserError, match="no whole model"):
         load(tmp_path, settings, False, CPU)
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "model.safetensors", "b": "second.safetensors"}}))
-    with pytest.raises(UserError, match=r"second\.safetensors is missing, which model\.safetensors\.index\.json"):
-        require_model(tmp_path)
-    index.write_text("[]")
-    with pytest.raises(UserError, match="no index of weights"):
-        require_model(tmp_path)
+
+
+def cut(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+INDEX = "model.safetensors.index.json"
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no model in the transformers layout"),
+    "a part of the weights is missing": (
+        lambda folder: (folder / INDEX).write_text('{"weight_map": {"a": "second.safetensors"}}'),
+        "second.safetensors is missing, which model.safetensors.index.json names",
+    ),
+    "no index": (lambda folder: (folder / INDEX).write_text("[]"), "is no index of weights"),
+    "weights cut off": (cut, "model.safetensors is not whole"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "its tokenizer cannot be read"),
+    "half a tokenizer": (lambda folder: (folder / "tokenizer.json").write_text("{"), "its tokenizer cannot be read"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_stage_base_refuses_a_model_that_is_not_whole(root: Path, how: str) -> None:
+    """Of any source, and not as late as the training, when the teachers have been paid."""
+    folder = root / "data/own/model"
+    small_model("qwen", folder)
+    tokenizer_of("qwen-instruct").save_pretrained(folder)
+    edit_params(root, lambda params: params["bases"].update(mine={"source": "folder", "path": "data/own/model"}))
+    stage = Stage("base", ("mine",), root)
+    base(stage, "mine")
+    break_it, message = BROKEN[how]
+    break_it(folder)
+    with pytest.raises(UserError, match=f"^bases.mine: .*{re.escape(message)}"):
+        base(stage, "mine")
+    assert (root / "models/mine/model.safetensors").is_file(), "what was there is kept until the new one is whole"

@@ -1,5 +1,6 @@
 """The training loop against the plain one, and what it promises: packing, precision, non-finite losses."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,46 @@ def test_a_loss_that_is_not_finite_names_step_row_and_rate(tmp_path: Path) -> No
     odd = [*healthy[:4], Example([49, *healthy[4].input_ids[1:]], healthy[4].labels), *healthy[5:]]
     with pytest.raises(UserError, match=r"step 1: the loss of row 4 of the training data .* learning rate 0\.001"):
         losses(base, tmp_path, 2, odd, batch=11, warmup=0.0)
+
+
+def test_a_run_that_dies_while_its_card_is_written_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, settings = small_model("qwen", tmp_path / "base"), SETTINGS
+    monkeypatch.setenv("STAR1_CHECKPOINT_S", "0")
+    taken: list[int] = []
+
+    def train(finish: loop.Finish) -> list[loop.Curve]:
+        taken.clear()
+        places = tmp_path / "out", settings, 5, CPU, tmp_path / "checkpoints"
+        return loop.finetune(base, EXAMPLES, *places, lambda point, speed: taken.append(point.step), finish)
+
+    def full(curve: list[loop.Curve]) -> None:
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space left"):
+        train(full)
+    seen: list[list[loop.Curve]] = []
+    whole = train(seen.append)
+    assert taken == [5] and [point.step for point in whole] == [1, 2, 3, 4, 5]
+    assert seen == [whole]
+    assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_what_is_renamed_into_place_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves a checkpoint or a model with the right name and nothing in it."""
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda opened: synced.add(os.fstat(opened).st_ino))
+    rename, renamed = Path.rename, []
+
+    def watched(path: Path, target: Path) -> Path:
+        left_out = [file.name for file in path.rglob("*") if file.stat().st_ino not in synced]
+        assert not left_out
+        renamed.append(target.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    monkeypatch.setenv("STAR1_CHECKPOINT_S", "0")
+    losses(small_model("qwen", tmp_path / "base"), tmp_path, 3)
+    assert renamed == ["step-00000002", "out"]
 
 
 def test_an_interval_that_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,9 @@ def packed_attention(
         return out.unsqueeze(0), None
     pieces = []
     for a, b in pairwise(starts.tolist()):
-        ones = torch.ones(b - a, b - a, dtype=torch.bool, device=query.device)
-        mask = None if window is None else ones.tril().triu(1 - window)
+        mask = None
+        if window is not None:
+            mask = torch.ones(b - a, b - a, dtype=torch.bool, device=query.device).tril().triu(1 - window)
         q, k, v = query[:, :, a:b], key[:, :, a:b], value[:, :, a:b]
         pieces.append(
             scaled_dot_product_attention(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from star1.errors import UserError
+from star1.files import settle
 from star1.training.examples import Example
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def save(folder: Path, engine: "Engine", curve: list["Curve"]) -> None:
     if main:
         story = {"sharded_over": engine.ranks if engine.sharded else None, "curve": [asdict(point) for point in curve]}
         (partial / "curve.json").write_text(json.dumps(story))
+        settle(partial)
         partial.rename(whole)
         for old in _whole(folder)[:-KEPT]:
             shutil.rmtree(old)

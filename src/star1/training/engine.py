@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils.import_utils import is_liger_kernel_available
 
 from star1.errors import UserError
+from star1.files import settle
 from star1.training.attention import PACKED
 from star1.training.launch import Launch, assert_sharded, check_started
 from star1.training.loss import SequenceLoss
@@ -140,6 +141,7 @@ class Engine:
             for pattern in BESIDE:
                 for file in filter(Path.is_file, self.base.glob(pattern)):
                     shutil.copy(file, partial / file.name)
+            settle(partial)
             shutil.rmtree(out, ignore_errors=True)
             partial.rename(out)
         self.accelerator.wait_for_everyone()

@@ -54,6 +54,7 @@ class Speed:
 
 
 Log = Callable[[Curve, Speed], None]
+Finish = Callable[[list[Curve]], None]
 
 
 def steps_for(rows: int, epochs: float, batch: int) -> int:
@@ -70,12 +71,14 @@ def finetune(
     launch: Launch,
     checkpoints: Path,
     log: Log = lambda curve, speed: None,
+    finish: Finish = lambda curve: None,
 ) -> list[Curve]:
     """Fine-tune `base` on tokenised rows for `steps` optimizer steps; write the model to `out`.
 
-    Every rank calls this; the main one logs and saves. A run that was stopped goes on from its last checkpoint below
-    `checkpoints`. Returns the curve, one entry a step. Raises UserError where the launch does not fit the batch, the
-    device's memory is too small (where that is certain, before weights are loaded), or the loss is not finite.
+    Every rank calls this; the main one logs, saves, and calls `finish` with the curve before the checkpoints go. A run
+    that was stopped goes on from its last checkpoint below `checkpoints`. Returns the curve, one entry a step. Raises
+    UserError where the launch does not fit the batch, the device's memory is too small (where that is certain, before
+    weights are loaded), or the loss is not finite.
     """
     check_world(launch, settings.batch)
     checkpoint_interval()  # a wrong value is found before weights are loaded
@@ -92,6 +95,8 @@ def finetune(
             engine = Engine(accelerator, launch, base, settings)
             curve = run(engine, examples, settings, steps, folder, log)
             engine.save(out)
+            if accelerator.is_main_process:
+                finish(curve)
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"the device's memory is too small ({str(error).split('.')[0]}): lower train.micro_batch_tokens, set "

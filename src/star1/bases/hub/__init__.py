@@ -26,5 +26,3 @@ def make(entry: "HubBase", out: Path) -> None:
         raise UserError(f"the Hub has no model {entry.repo}, or HF_TOKEN may not see it.") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(f"{entry.repo} at {entry.revision} cannot be downloaded: {error}") from None
-    if not list(out.glob("*.safetensors")):
-        raise UserError(f"{entry.repo} at {entry.revision} has no weights as *.safetensors, the one form that is read.")
