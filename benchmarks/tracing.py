@@ -37,7 +37,7 @@ def write(root: Path, artifact: str, frame: pd.DataFrame, **keys: str) -> None:
 def make(root: Path) -> tuple[str, str]:
     """Write data/ and return the ids of a row that was selected and of one that was dropped, at the end of a chain."""
     rng = np.random.default_rng(0)
-    for name in ("params.yaml", "configs", "src"):
+    for name in ("params.yaml", "dvc.yaml", "configs", "src"):
         (root / name).symlink_to(ROOT / name)
     source = np.repeat(list(SOURCES), [rows for rows, _ in SOURCES.values()])
     raw = pd.DataFrame({"question": questions(len(source)), "source": source})

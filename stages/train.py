@@ -31,9 +31,9 @@ def train(stage: Stage, name: str) -> None:
     if is_main_process():
         print(f"train/{name}: {lengths}; optimizer steps: {steps:,}")
     params = settings.model_dump() | run.model_dump(exclude={"train"}) | {"steps": steps, "rows": len(rows)}
-    files = {f"data/{run.data}.parquet": data, f"data/{run.steps_of}.parquet": counted}
 
     def finish(curve: list[Curve]) -> None:
+        files = {f"data/{run.data}.parquet": data, f"data/{run.steps_of}.parquet": counted}
         md5 = {name: file_md5(file) for name, file in files.items()}
         write_text(out / "README.md", card(name, settings, run, md5, lengths, steps, curve[-1].loss))
         write_text(
