@@ -3,12 +3,17 @@
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import lzma
+import pickle
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from star1.sources.read import EMPTY, NOT_TEXT, NULL, TOO_LONG, UNDECODABLE
@@ -253,3 +258,32 @@ def test_utf_16_without_a_mark_or_cut_is_told_in_a_line(tmp_path, source, fails)
     (tmp_path / "a.txt").write_bytes("How do I knit?\n".encode("utf-16")[:-1])
     with fails("sources.S.path", "a.txt is damaged"):
         source(reader="text", path="a.txt")
+
+
+@pytest.mark.parametrize("reader", ["text", "csv", "json", "jsonl"])
+def test_a_file_that_is_no_text(tmp_path, source, reader: str, fails) -> None:
+    texts, packed = b"q\n" + b"How do I knit?\n" * 99, io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", texts)
+    table = io.BytesIO()
+    pq.write_table(pa.table({"q": ["How?"]}), table)
+    for content, says in (
+        (gzip.compress(texts), "is packed by gzip; let its name end in .gz"),
+        (lzma.compress(texts), "is packed by xz; let its name end in .xz"),
+        (packed.getvalue(), "is a zip archive or a spreadsheet; unpack it, or save it as CSV"),
+        (table.getvalue(), "is a parquet file; read it with reader parquet"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "is no text but binary data; name a file that fits"),
+        (pickle.dumps(list(range(1000))), "is no text but binary data"),
+        ("Äöü, Größe? ".encode("utf-16-le") * 9, "seems to be UTF-16. Save it as UTF-8"),
+    ):
+        (tmp_path / "a.any").write_bytes(content)
+        with fails("sources.S.path", "a.any", says):
+            source(reader=reader, path="a.any", **({"column": "q"} if reader in ("csv", "jsonl") else {}))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "shift-jis"])
+def test_text_in_another_encoding_is_not_taken_for_binary(tmp_path, source, encoding: str) -> None:
+    letters = {"latin-1": "äöü", "cp1251": "как", "shift-jis": "\u9762"}[encoding]
+    (tmp_path / "a.txt").write_bytes(b"How do I knit?\n" + f"{letters * 9}\n".encode(encoding) * 9)
+    kept, dropped = source(reader="text", path="a.txt")
+    assert kept.question.tolist() == ["How do I knit?"] and set(dropped.reason) == {UNDECODABLE}

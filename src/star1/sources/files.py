@@ -31,6 +31,14 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+# What a file that is no text begins with, and what to do with it.
+BINARY = {
+    b"\x1f\x8b": "packed by gzip; let its name end in .gz",
+    b"\xfd7zXZ\x00": "packed by xz; let its name end in .xz",
+    b"PK\x03\x04": "a zip archive or a spreadsheet; unpack it, or save it as CSV",
+    b"PAR1\x15": "a parquet file; read it with reader parquet",
+}
+CONTROL = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1b"})
 
 
 def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
@@ -104,15 +112,15 @@ def opened(path: Path, key: str) -> Iterator[TextIO]:
     """Open a text file, unpacked if it ends in .gz or .xz, for reading; UTF-8, or what its byte order mark says.
 
     Bytes that are not UTF-8 become lone surrogates, so that one bad row does not cost the file; see read.fault.
-    Raises UserError if the file cannot be read to its end, or is UTF-16 or UTF-32 without a mark.
+    Raises UserError if the file cannot be read to its end, is no text, or is UTF-16 without a mark.
     """
     opener = OPENERS.get(path.suffix, open)
     try:
         with opener(path, "rb") as start:  # type: ignore[operator]
             head = start.read(1000)
         encoding = next((name for mark, name in MARKS.items() if head.startswith(mark)), None)
-        if encoding is None and head.count(0) > len(head) / 4:
-            raise UserError(f"{key}: {path} is not UTF-8 but seems to be UTF-16. Save it as UTF-8.")
+        if encoding is None and (what := _no_text(head)):
+            raise UserError(f"{key}: {path} is {what}.")
         errors = "surrogateescape" if encoding is None else "strict"
         with opener(path, "rt", encoding=encoding or "utf-8-sig", errors=errors, newline="") as file:  # type: ignore[operator]
             yield file
@@ -120,3 +128,18 @@ def opened(path: Path, key: str) -> Iterator[TextIO]:
         raise UserError(f"{key}: {path} is damaged ({error}). Fetch it again.") from None
     except OSError as error:
         raise UserError(f"{key}: cannot read {path}: {error.strerror or error}.") from None
+
+
+def _no_text(head: bytes) -> str | None:
+    """Return what a file is that begins so, and what to do with it; None for text in UTF-8 or another byte encoding."""
+    if known := next((what for mark, what in BINARY.items() if head.startswith(mark)), None):
+        return known
+    zeros = sorted((head[::2].count(0), head[1::2].count(0)))  # in UTF-16 one byte of two is 0 for most letters
+    if zeros[1] > len(head) / 4 and zeros[0] < len(head) / 40:
+        return "not UTF-8 but seems to be UTF-16. Save it as UTF-8"
+    # Text in another encoding has no control characters, and text in UTF-8 may have any but for a long row of zeros.
+    controls = len(head) - len(head.translate(None, CONTROL))
+    undecodable = len(head) - len(head.decode("utf-8", "ignore").encode("utf-8")) > 3  # the last letter may be cut
+    if controls > len(head) / 20 and (undecodable or sum(zeros) > len(head) / 4):
+        return "no text but binary data; name a file that fits the reader"
+    return None
