@@ -74,6 +74,22 @@ def test_search_finds_what_all_products_find(rows: int, others: int, seed: int) 
         assert_same(embeddings.matches(vectors, against, 0.7), expected)
 
 
+@pytest.mark.parametrize("threshold", [1e-9, 0.004, 0.01, 0.0101, 0.05, 1.0])
+@pytest.mark.parametrize("rows", [1, 127, 128, 300])
+def test_search_finds_it_for_any_threshold(monkeypatch: pytest.MonkeyPatch, threshold: float, rows: int) -> None:
+    monkeypatch.setattr(embeddings, "BLOCK_ROWS", 128)
+    monkeypatch.setattr(embeddings, "TILE_ROWS", 256)
+    # In 64 dimensions half of all cosines are negative, many of them nearly 0; whole numbers make the sums exact.
+    vectors = np.random.default_rng(rows).integers(-1, 2, size=(rows + 40, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors, against = vectors[:rows], vectors[rows:]
+    products = (vectors.astype(np.float64) @ vectors.T.astype(np.float64)).astype(np.float32)
+    assert_same(embeddings.self_matches(vectors, threshold), rival.first_wins(products, np.float32(threshold)))
+    products = (vectors.astype(np.float64) @ against.T.astype(np.float64)).astype(np.float32)
+    expected = [rival.most_similar(row, range(len(against)), np.float32(threshold)) for row in products]
+    assert_same(embeddings.matches(vectors, against, threshold), expected)
+
+
 def assert_same(result: tuple[np.ndarray, np.ndarray], expected: list[rival.Match | None]) -> None:
     found, cosines = result
     assert (found >= 0).tolist() == [match is not None for match in expected]
