@@ -13,9 +13,15 @@ FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")  # weights an
 
 
 def make(entry: "HubBase", out: Path) -> None:
-    """Download the model into `out`. Raises UserError if it is gated, missing or the Hub is out of reach."""
+    """Download the model into `out`. Raises UserError if it is gated, missing or no model, or the Hub out of reach."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         snapshot_download(entry.repo, revision=entry.revision, local_dir=out, allow_patterns=list(FILES))
@@ -25,6 +31,13 @@ def make(entry: "HubBase", out: Path) -> None:
     except RepositoryNotFoundError:
         raise UserError(f"the Hub has no model {entry.repo}, or HF_TOKEN may not see it.") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(f"{entry.repo} at {entry.revision} cannot be downloaded: {error}") from None
+        why = " ".join(str(error).split())
+        raise UserError(f"{entry.repo} at {entry.revision} cannot be downloaded: {why}") from None
+    except HFValidationError as error:
+        raise UserError(f"{entry.repo} is no name of a repository of the Hub: {error}") from None
     if not list(out.glob("*.safetensors")):
         raise UserError(f"{entry.repo} at {entry.revision} has no weights as *.safetensors, the one form that is read.")
+    if not (out / "config.json").is_file():
+        raise UserError(
+            f"{entry.repo} at {entry.revision} has no config.json: it is no whole model in the transformers layout."
+        )
