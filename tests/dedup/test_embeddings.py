@@ -52,6 +52,41 @@ def test_a_folder_that_does_not_fit_is_the_users_error(tmp_path: Path) -> None:
         encoder.model_folder(str(tmp_path))
 
 
+MODULES = [{"type": f"sentence_transformers.models.{name}"} for name in ("Transformer", "Pooling", "Dense")]
+MEAN_AND_MORE = {"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True, "pooling_mode_cls_token": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("1_Pooling/config.json", "{", "1_Pooling/config.json is no JSON mapping"),
+        ("1_Pooling/config.json", "[]", "1_Pooling/config.json is no JSON mapping"),
+        ("1_Pooling/config.json", json.dumps(MEAN_AND_MORE), "does not pool by the mean of its tokens"),
+        ("modules.json", json.dumps(MODULES), "it has a step Dense, which is not computed here"),
+        ("sentence_bert_config.json", None, "sentence_bert_config.json is no JSON mapping"),
+        ("sentence_bert_config.json", "{}", "sentence_bert_config.json does not say max_seq_length"),
+        ("config.json", None, "no whole model"),
+        ("config.json", "{", "no whole model"),
+        ("tokenizer.json", "{", "no whole model"),
+        ("tokenizer.json", None, "no tokenizer"),
+        ("model.safetensors", None, "no whole model"),
+        ("model.safetensors", "cut off", "no whole model"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_told(tmp_path: Path, name: str, content: str | None, says: str) -> None:
+    model = encoder.model_folder(encoder.PACKAGED_MODEL)
+    folder = tmp_path / "model"
+    (folder / "1_Pooling").mkdir(parents=True)
+    for file in ("1_Pooling/config.json", "modules.json", "sentence_bert_config.json", "config.json", "tokenizer.json"):
+        (folder / file).write_bytes((model / file).read_bytes())
+    (folder / "model.safetensors").symlink_to(model / "model.safetensors")
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(UserError, match=rf"\Aembedding model {folder}: [^\n]*{says}[^\n]*\Z"):
+        encoder.encode(["How?"], str(folder))
+
+
 def clustered(rows: int, seed: int) -> np.ndarray:
     """Unit vectors whose cosines crowd around 0.7, with copies."""
     rng = np.random.default_rng(seed)

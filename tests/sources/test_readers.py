@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from star1.sources.read import EMPTY, NOT_TEXT, NULL, TOO_LONG, UNDECODABLE
+from star1.errors import UserError
+from star1.sources.entries import SourceEntry
+from star1.sources.read import EMPTY, NOT_TEXT, NULL, TOO_LONG, UNDECODABLE, read_source
 from star1.text import question_id
 
 
@@ -229,6 +231,28 @@ def test_a_mirrored_copy_comes_first(tmp_path, source, web) -> None:
     copy.write_text('["mirrored"]')
     kept, _ = source(reader="json", path="mirror", url=f"{address}/dev/b.json")
     assert kept.question.tolist() == ["mirrored"] and not asked
+
+
+def test_rows_are_called_the_same_wherever_their_files_lie(tmp_path, source, web, monkeypatch) -> None:
+    """One file in the mirror and one fetched, from a relative root too."""
+    address, _ = web
+    monkeypatch.setenv("STAR1_HOME", str(tmp_path / "home"))
+    copy = tmp_path / "mirror" / address.removeprefix("http://").replace(":", "_") / "dev" / "b.json"
+    copy.parent.mkdir(parents=True)
+    copy.write_text('["mirrored"]')
+    at = {"reader": "json", "path": "mirror", "url": [f"{address}/dev/b.json", f"{address}/test/b.json"]}
+    assert source(**at)[0].source_id.tolist() == ["dev/b.json:0", "test/b.json:0"]
+    monkeypatch.chdir(tmp_path)
+    kept, _ = read_source("S", SourceEntry(**at, ngram=8), Path(), 1000)
+    assert kept.question.tolist() == ["mirrored", "b"] and kept.source_id.tolist() == ["dev/b.json:0", "test/b.json:0"]
+
+
+def test_a_url_may_have_letters_that_urls_must_not_have(tmp_path, source, web, monkeypatch) -> None:
+    monkeypatch.setenv("STAR1_HOME", str(tmp_path / "home"))
+    kept, _ = source(reader="json", path="mirror", url=f"{web[0]}/file?id=n\u00e4h und+%41")
+    assert kept.question.tolist() == ["/file?id=n%C3%A4h%20und+%41"]
+    with pytest.raises(UserError, match="Not Found"):
+        source(reader="json", path="mirror", url=f"{web[0]}/n\u00e4hen.json")
 
 
 def test_a_url_that_fails_leaves_nothing_behind(tmp_path, source, web, monkeypatch, fails) -> None:

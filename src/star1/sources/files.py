@@ -7,6 +7,7 @@ import http.client
 import lzma
 import os
 import shutil
+import string
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -48,9 +49,10 @@ def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
     for a single file, tells several apart. Raises UserError if a file is missing, unreachable, or not the pinned one.
     """
     if entry.url:
-        paths = [_copy(url, entry, key, root) for url in entry.url]
+        places = [_place(url) for url in entry.url]
+        paths = [_copy(url, place, entry, key, root) for url, place in zip(entry.url, places, strict=True)]
     else:
-        paths = [root / entry.path]
+        places = paths = [root / entry.path]
         if not paths[0].is_file():
             raise UserError(f"{key}.path: {entry.path} is not a file. Name an existing file, or put it there.")
     for path, digest in zip(paths, entry.sha256 or (), strict=False):
@@ -62,8 +64,9 @@ def local_files(entry: Entry, key: str, root: Path) -> list[tuple[str, Path]]:
             )
     if len(paths) == 1:
         return [("", paths[0])]
-    common = os.path.commonpath([str(path.parent) for path in paths])
-    return [(f"{path.relative_to(common).as_posix()}:", path) for path in paths]
+    # By the URLs alone: the names of rows must not say which of the files this machine had in its mirror.
+    common = os.path.commonpath([str(place.parent) for place in places])
+    return [(f"{place.relative_to(common).as_posix()}:", path) for place, path in zip(places, paths, strict=True)]
 
 
 def mirror(entry: Entry, root: Path) -> Path:
@@ -76,13 +79,18 @@ def copied(entry: Entry, root: Path) -> bool:
     return (mirror(entry, root) / str(entry.dataset).replace("/", "__")).is_dir()
 
 
-def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
+def _place(url: str) -> Path:
+    """Return where a copy of a URL lies below a folder of copies."""
     parts = urllib.parse.urlsplit(url)
     place = Path(
         parts.netloc.replace(":", "_"), *(part for part in parts.path.split("/") if part not in ("", ".", ".."))
     )
     if parts.query:  # ?id=A and ?id=B are two files
         place = place.with_name(f"{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}@{place.name}")
+    return place
+
+
+def _copy(url: str, place: Path, entry: Entry, key: str, root: Path) -> Path:
     mirrored = mirror(entry, root) / place
     if mirrored.is_file():
         return mirrored
@@ -94,7 +102,11 @@ def _copy(url: str, entry: Entry, key: str, root: Path) -> Path:
 
 
 def _fetch(url: str, target: Path, key: str, mirrored: Path) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "star1"})
+    parts = urllib.parse.urlsplit(url)
+    # As a browser does it with spaces and other letters than ASCII.
+    path, query = (urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query))
+    address = parts._replace(path=path, query=query).geturl()
+    request = urllib.request.Request(address, headers={"User-Agent": "star1"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, atomic(target) as temporary:
             with temporary.open("wb") as file:
