@@ -125,6 +125,17 @@ def test_search_finds_it_for_any_threshold(monkeypatch: pytest.MonkeyPatch, thre
     assert_same(embeddings.matches(vectors, against, threshold), expected)
 
 
+def test_equal_vectors_are_alike_at_a_threshold_of_1() -> None:
+    """The cosine of a float32 unit vector with itself is often 1 - 6e-8."""
+    vectors = clustered(200, 3)
+    found, _ = embeddings.self_matches(np.concatenate([vectors, vectors]), 1.0)
+    assert (found[200:] >= 0).all()
+    assert (embeddings.matches(vectors, vectors, 1.0)[0] >= 0).all()
+    other = vectors * np.linspace(1, 1.02, 16, dtype=np.float32)  # cosines of 0.9999 and more
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    assert (embeddings.matches(vectors, other, 1.0)[0] < 0).all()
+
+
 def assert_same(result: tuple[np.ndarray, np.ndarray], expected: list[rival.Match | None]) -> None:
     found, cosines = result
     assert (found >= 0).tolist() == [match is not None for match in expected]

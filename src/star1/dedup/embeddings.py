@@ -137,7 +137,8 @@ def _improve(
     found: Numbers, cosines: Floats, rows: Numbers, others: Numbers, values: Embeddings, threshold: float
 ) -> None:
     """Enter pairs that reach the threshold where they are more similar, or equally similar and earlier, than before."""
-    enough = values >= np.float32(threshold)
+    # Rounding takes up to 1e-7 from the length of a unit vector, so equal ones need not reach 1.
+    enough = values >= np.float32(min(threshold, 1 - 1e-6))
     rows, others, values = rows[enough], others[enough], values[enough]
     order = np.lexsort((others, -values, rows))
     rows, first = np.unique(rows[order], return_index=True)
