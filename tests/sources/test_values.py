@@ -4,11 +4,12 @@ import datetime
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from star1.sources.read import NOT_TEXT, NULL
+from star1.sources.read import NOT_TEXT, NULL, UNDECODABLE
 
 JSONL = {"reader": "jsonl", "path": "a.jsonl"}
 
@@ -52,6 +53,13 @@ def test_odd_columns_of_a_parquet_file(tmp_path, benchmark_rows, fails) -> None:
         benchmark_rows(**at, label="raw")
     with fails("benchmarks.B.label", "column 'far' of row 1 cannot be read as timestamp"):
         benchmark_rows(**at, label="far")
+
+
+def test_text_of_a_parquet_file_that_is_not_utf8_costs_one_row(tmp_path, source) -> None:
+    buffers = [None, pa.py_buffer(np.array([0, 4, 7], np.int32)), pa.py_buffer(b"How?b\xffd")]
+    pq.write_table(pa.table({"q": pa.Array.from_buffers(pa.string(), 2, buffers)}), tmp_path / "a.parquet")
+    kept, dropped = source(reader="parquet", path="a.parquet", column="q")
+    assert kept.question.tolist() == ["How?"] and dropped.reason.tolist() == [UNDECODABLE]
 
 
 def test_a_column_that_stands_twice_is_no_column(tmp_path, source, fails) -> None:

@@ -50,7 +50,11 @@ def _values(column: "pa.Array") -> list[object]:
 
 
 def _value(value: "pa.Scalar") -> object:
+    import pyarrow as pa
+
     try:
+        if pa.types.is_string(value.type) and value.is_valid:  # bytes that are not UTF-8 as files.opened has them
+            return value.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
         return value.as_py()
     except UNREADABLE as error:
         return Unreadable(f"cannot be read as {value.type} ({error})")
