@@ -99,7 +99,7 @@ def _broken(entry: Entry, key: str, copy: Path | None, error: Exception) -> str:
     for addition in (" Examples of data_files", " with any supported extension"):  # half a page, and a page
         what = what.partition(addition)[0]
     where = f"the copy {copy} of {entry.dataset}" if copy else f"{entry.dataset} at {entry.revision}"
-    do = "Fetch it again, or mend it" if copy else "Ask its authors, or mend a copy in data/mirror"
+    do = "Fetch it again, or mend it" if copy else f"Ask its authors, or mend a copy in {entry.path}"
     return f"{key}.dataset: {where} is broken, its README.md or another file: {what.rstrip('.')}. {do}."
 
 
