@@ -4,7 +4,6 @@ import pandas as pd
 from transformers import AutoTokenizer
 
 from star1 import tracking
-from star1.artifacts import read
 from star1.files import file_md5, write_text
 from star1.pipeline.home import home
 from star1.pipeline.stage import Stage, is_main_process, main
@@ -12,7 +11,7 @@ from star1.training.card import card
 from star1.training.examples import encode_all, summary
 from star1.training.launch import read_launch
 from star1.training.loop import Curve, finetune, steps_for
-from star1.training.rows import read_rows, training_rows
+from star1.training.rows import count_rows, read_rows, training_rows
 from star1.training.settings import training_settings
 
 
@@ -23,7 +22,7 @@ def train(stage: Stage, name: str) -> None:
     launch = read_launch(stage.input(f"configs/{run.launch}.yaml"))
     data, counted = (stage.input(f"data/{artifact}.parquet") for artifact in (run.data, run.steps_of))
     rows = training_rows(read_rows(data, run), run, settings.seed)
-    steps = steps_for(len(read(counted, columns=["id"])), run.epochs, settings.batch)
+    steps = steps_for(count_rows(counted, run), run.epochs, settings.batch)
     base, out = stage.input(f"models/{run.base}"), stage.output(f"models/{name}")
     # Here, so that a row or a tokenizer that will not do ends the stage before any weight is loaded.
     examples = encode_all(AutoTokenizer.from_pretrained(base), rows, settings.max_tokens)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from star1.checks import check_repository
@@ -88,6 +89,16 @@ def test_labelled_replies(
 def test_rows_that_no_stage_makes(told: Callable[[dict[str, Any]], str], key: str, data: str) -> None:
     line = told({f"runs.star1.{key}": data})
     assert line.startswith(f"runs.star1.{key}: no stage makes data/{data}.parquet with responses; there are benign/cot")
+
+
+def test_tables_of_the_user_s_that_a_run_names(root: Path, told: Callable[[dict[str, Any]], str]) -> None:
+    (root / "data/own").mkdir()
+    pd.DataFrame({"question": ["How?"], "response": ["No."]}).to_parquet(root / "data/own/x.parquet")
+    assert told({"runs.star1.data": "own/x"}).startswith("data/own/x.parquet: no column id; add one")
+    pd.DataFrame({"id": []}).to_parquet(root / "data/own/x.parquet")
+    assert told({"runs.star1.steps_of": "own/x"}).startswith("data/own/x.parquet: no row in it to count steps of")
+    pd.DataFrame({"id": [7], "question": ["How?"], "response": ["No."]}).to_parquet(root / "data/own/x.parquet")
+    assert told({"runs.star1.data": "own/x"}).startswith("data/own/x.parquet: row 7: no thought in its response")
 
 
 def test_a_folder_without_a_model(root: Path, told: Callable[[dict[str, Any]], str]) -> None:

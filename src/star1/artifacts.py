@@ -3,7 +3,8 @@
 Stages name artifacts, never paths. A path may hold fields in braces, such as {source}, that the stage's keys fill.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -203,20 +204,32 @@ MAY_BE_EMPTY = {"lineage", "failures", "collection", "categorized", "cot", "scor
                 "benign_questions", "benign_cot", "benign_scored", "star_benign"}  # fmt: skip
 
 
+@contextmanager
+def _a_whole_table(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file. `dvc repro` builds it, `dvc pull` fetches it.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"{path}: not a whole parquet file ({str(error).partition(chr(10))[0]}). "
+            f"`dvc checkout --force {path}` restores it, `dvc repro` builds it anew."
+        ) from None
+
+
 def read_arrow(path: Path, columns: list[str] | None = None, row_id: str | None = None) -> pa.Table:
     """Read a table as Arrow, only the rows with that id if one is given.
 
     Raises UserError if the file is missing or not a whole parquet file.
     """
-    try:
+    with _a_whole_table(path):
         return pq.read_table(path, columns=columns, filters=None if row_id is None else [("id", "=", row_id)])
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file. `dvc repro` builds it, `dvc pull` fetches it.") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(
-            f"{path}: not a whole parquet file ({error}). "
-            f"`dvc checkout --force {path}` restores it, `dvc repro` builds it anew."
-        ) from None
+
+
+def shape(path: Path) -> tuple[list[str], int]:
+    """Return a table's names of columns and its number of rows, without reading them; errors as of read_arrow."""
+    with _a_whole_table(path), pq.ParquetFile(path) as file:
+        return list(file.schema_arrow.names), int(file.metadata.num_rows)
 
 
 def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from star1.sources.published import read_published
 from star1.sources.read import read_labelled
 from star1.sources.training_sets import read_dataset
 from star1.training.launch import check_world, read_launch
-from star1.training.rows import training_rows
+from star1.training.rows import count_rows, read_rows, training_rows
 from star1.training.settings import training_settings
 
 T = TypeVar("T")
@@ -91,10 +91,19 @@ def _row_mistakes(params: Params, root: Path) -> list[str]:
         if _is_here(dataset, root):
             tables[f"datasets/{name}"] = noted(read_dataset, name, dataset, root)
     for run in params.runs.values():
-        rows = tables.get(run.data)
+        own = _own_table(run.data, root)
+        rows = noted(read_rows, own, run) if own else tables.get(run.data)
         if rows is not None:
             noted(training_rows, rows, run, training_settings(params.train, run).seed)
+        if counted := _own_table(run.steps_of, root):
+            noted(count_rows, counted, run)
     return mistakes
+
+
+def _own_table(data: str, root: Path) -> Path | None:
+    """Return the file of a run's rows if it is a table of the user's that lies here."""
+    path = root / f"data/{data}.parquet"
+    return path if data.startswith("own/") and path.is_file() else None
 
 
 def _is_here(entry: Entry, root: Path) -> bool:

@@ -1,5 +1,6 @@
 """Entries: one clear message for each mistake."""
 
+import datetime
 from typing import Any
 
 import pytest
@@ -36,7 +37,18 @@ def message(model: type, keys: dict[str, Any]) -> str:
         ({**CSV, "sha256": "abc"}, "64 hex digits"),
         ({**CSV, "sha256": ["0" * 64, "1" * 64]}, "2 given for 1 files"),
         ({**CSV, "url": "file:///etc/passwd"}, "must start with https://"),
+        ({**CSV, "delimiter": '"'}, "delimiter: Value error, a quote or a line's end cannot stand between two values"),
+        ({**CSV, "delimiter": "\n"}, "delimiter: Value error, a quote or a line's end cannot stand between two values"),
         ({**CSV, "where": {"a": []}}, "at least 1 item"),
+        (
+            {**CSV, "where": {"a": None}},
+            "where.a: Value error, must be texts, numbers, true or false, and null is none",
+        ),
+        (
+            {**CSV, "where": {"a": ["x", {"b": 1}]}},
+            "must be texts, numbers, true or false, and {'b': 1} is none of these",
+        ),
+        ({**CSV, "where": {"a": datetime.date(2024, 1, 31)}}, "and 2024-01-31 is none of these; quote a date"),
         ({**HUB, "revision": "v2"}, "a commit hash of 40 hex digits, because a branch or tag moves"),
         ({**HUB, "dataset": "../../etc"}, "dataset: String should match pattern"),
         ({key: HUB[key] for key in HUB if key != "revision"}, "reader hub needs revision"),
@@ -54,6 +66,10 @@ def test_benchmark_entries() -> None:
     assert "suite: Input should be" in message(BenchmarkEntry, {**keys, "suite": "speed"})
     assert "choices need answer" in message(BenchmarkEntry, {**keys, "choices": ["a", "b"]})
     assert "ngram" in message(BenchmarkEntry, {**keys, "ngram": 8})
+    for answer in (3, [], ["a", 3], {"a": "b"}):
+        assert "answer: Value error, must name a column, or a list" in message(
+            BenchmarkEntry, {**keys, "answer": answer}
+        )
 
 
 def test_one_value_and_a_list_of_one_are_the_same() -> None:

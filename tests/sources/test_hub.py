@@ -65,6 +65,60 @@ def test_a_copy_of_another_commit_is_refused(copy, source, fails) -> None:
         source(**AT)
 
 
+def test_a_copy_may_be_made_of_links(copy, source, tmp_path, fails) -> None:
+    blob = tmp_path / "4f2d"  # as the Hub's cache has them: named by a hash, elsewhere
+    (copy / "part/one.jsonl").replace(blob)
+    (copy / "part/one.jsonl").symlink_to(blob)
+    assert len(source(**AT)[0]) == 4
+    note = copy / ".cache/huggingface/download/part/one.jsonl.metadata"
+    note.parent.mkdir(parents=True)
+    note.write_text(f"{COMMIT[::-1]}\netag\n0\n")
+    with fails("sources.S.revision", COMMIT, COMMIT[::-1]):
+        source(**AT)
+    note.unlink()
+    folder = tmp_path / "elsewhere"
+    copy.replace(folder)
+    copy.symlink_to(folder)
+    assert len(source(**AT)[0]) == 4
+    blob.unlink()
+    with fails("sources.S.dataset", "the copy", "owner__set of owner/set is broken", "Unable to find"):
+        source(**AT)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("configs: [", "expected the node content"),
+        ("\tconfigs: []", "cannot start any token"),
+        ("- a list", "should be a dict"),
+        ("configs: 3", "Expected configs to be a list"),
+        ("configs:\n- null", "NoneType"),
+        ("configs:\n- config_name: main\n  data_files:\n  - {path: part/one.jsonl}", "Expected data_files in YAML"),
+        ("configs:\n- config_name: main\n  data_dir: 5", "not 'int'"),
+    ],
+)
+def test_a_copy_with_a_broken_header(copy, source, header: str, says: str, fails) -> None:
+    (copy / "README.md").write_text(f"---\n{header}\n---\n")
+    with fails("sources.S.dataset", "the copy", "is broken, its README.md or another file", says, "or mend it."):
+        source(**AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("data.zip", b"PK\x03\x04 and no more", "File is not a zip file"),
+        ("README.md", b"---\n\xff\n---\n", "can't decode byte 0xff"),
+        ("model.safetensors", b"x", "data files"),
+    ],
+)
+def test_a_copy_with_a_broken_file(tmp_path, source, name: str, content: bytes, says: str, fails) -> None:
+    folder = tmp_path / "mirror" / "owner__set"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    with fails("sources.S.dataset", "the copy", "is broken", says):
+        source(**AT)
+
+
 def test_parquet(tmp_path, source, fails) -> None:
     data = tmp_path / "mirror" / "owner__set" / "data"
     data.mkdir(parents=True)

@@ -57,6 +57,11 @@ def test_benchmark_columns(tmp_path, benchmark_rows) -> None:
     assert benchmark_rows(**read).iloc[1].tolist() == ["1", "NA", None, None, None]
 
 
+def test_a_prompt_of_a_text_file_is_its_line_without_the_end(tmp_path, benchmark_rows) -> None:
+    (tmp_path / "b.txt").write_bytes(b" How? \r\nWhy?\nWhen?")
+    assert benchmark_rows(reader="text", path="b.txt").prompt.tolist() == [" How? ", "Why?", "When?"]
+
+
 def test_a_benchmark_is_whole(tmp_path, benchmark_rows, fails) -> None:
     (tmp_path / "b.json").write_text(json.dumps([{"p": "a", "i": 1}, {"p": " ", "i": 1}]))
     at = {"reader": "json", "path": "b.json", "prompt": "p"}

@@ -2,13 +2,14 @@
 
 import gzip
 import hashlib
-import http.server
+import io
 import json
 import lzma
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+import pickle
+import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from star1.sources.read import EMPTY, NOT_TEXT, NULL, TOO_LONG, UNDECODABLE
@@ -171,71 +172,6 @@ def test_sha256(tmp_path, source, fails) -> None:
         source(reader="text", path="a.txt", sha256=pin)
 
 
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve two texts, a 404 and an answer that breaks off; yield the address and the list of paths asked for."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            body = {"/dev/b.json": b'["a"]', "/test/b.json": b'["b"]', "/cut.json": b'["c"'}.get(self.path)
-            if self.path.startswith("/file?id="):
-                body = json.dumps([self.path]).encode()
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"") + (9 if self.path == "/cut.json" else 0)))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-
-
-def test_urls_are_fetched_once_and_not_into_the_mirror(tmp_path, source, web, monkeypatch) -> None:
-    monkeypatch.delenv("STAR1_HOME", raising=False)
-    address, asked = web
-    (tmp_path / "mirror").mkdir()
-    for _ in range(2):
-        kept, _ = source(reader="json", path="mirror", url=[f"{address}/dev/b.json", f"{address}/test/b.json"])
-        assert kept.question.tolist() == ["a", "b"] and kept.source_id.tolist() == ["dev/b.json:0", "test/b.json:0"]
-    assert asked == ["/dev/b.json", "/test/b.json"]
-    assert not any((tmp_path / "mirror").iterdir())
-
-
-def test_urls_that_differ_in_their_query_are_two_files(tmp_path, source, web, monkeypatch) -> None:
-    monkeypatch.delenv("STAR1_HOME", raising=False)
-    paths = ["/file?id=A", "/file?id=B"]
-    for _ in range(2):
-        kept = [source(reader="json", path="mirror", url=f"{web[0]}{path}")[0].question.tolist() for path in paths]
-        assert kept == [[path] for path in paths]
-    assert web[1] == paths
-
-
-def test_a_mirrored_copy_comes_first(tmp_path, source, web) -> None:
-    address, asked = web
-    copy = tmp_path / "mirror" / address.removeprefix("http://").replace(":", "_") / "dev" / "b.json"
-    copy.parent.mkdir(parents=True)
-    copy.write_text('["mirrored"]')
-    kept, _ = source(reader="json", path="mirror", url=f"{address}/dev/b.json")
-    assert kept.question.tolist() == ["mirrored"] and not asked
-
-
-def test_a_url_that_fails_leaves_nothing_behind(tmp_path, source, web, monkeypatch, fails) -> None:
-    monkeypatch.setenv("STAR1_HOME", str(tmp_path / "home"))
-    for name, says in (("none.json", "Not Found"), ("cut.json", "IncompleteRead")):
-        with fails("sources.S.url", "cannot fetch", says, "put the file at"):
-            source(reader="json", path="mirror", url=f"{web[0]}/{name}")
-    with fails("sources.S.url", "refused"):
-        source(reader="json", path="mirror", url="http://127.0.0.1:9/x.json")
-    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-
-
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8"])
 def test_a_text_file_is_read_by_its_mark(tmp_path, source, encoding: str) -> None:
     (tmp_path / "a.txt").write_bytes("How do I knit?\nWie näht man?\n".encode(encoding))
@@ -253,3 +189,32 @@ def test_utf_16_without_a_mark_or_cut_is_told_in_a_line(tmp_path, source, fails)
     (tmp_path / "a.txt").write_bytes("How do I knit?\n".encode("utf-16")[:-1])
     with fails("sources.S.path", "a.txt is damaged"):
         source(reader="text", path="a.txt")
+
+
+@pytest.mark.parametrize("reader", ["text", "csv", "json", "jsonl"])
+def test_a_file_that_is_no_text(tmp_path, source, reader: str, fails) -> None:
+    texts, packed = b"q\n" + b"How do I knit?\n" * 99, io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", texts)
+    table = io.BytesIO()
+    pq.write_table(pa.table({"q": ["How?"]}), table)
+    for content, says in (
+        (gzip.compress(texts), "is packed by gzip; let its name end in .gz"),
+        (lzma.compress(texts), "is packed by xz; let its name end in .xz"),
+        (packed.getvalue(), "is a zip archive or a spreadsheet; unpack it, or save it as CSV"),
+        (table.getvalue(), "is a parquet file; read it with reader parquet"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "is no text but binary data; name a file that fits"),
+        (pickle.dumps(list(range(1000))), "is no text but binary data"),
+        ("Äöü, Größe? ".encode("utf-16-le") * 9, "seems to be UTF-16. Save it as UTF-8"),
+    ):
+        (tmp_path / "a.any").write_bytes(content)
+        with fails("sources.S.path", "a.any", says):
+            source(reader=reader, path="a.any", **({"column": "q"} if reader in ("csv", "jsonl") else {}))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "shift-jis"])
+def test_text_in_another_encoding_is_not_taken_for_binary(tmp_path, source, encoding: str) -> None:
+    letters = {"latin-1": "äöü", "cp1251": "как", "shift-jis": "\u9762"}[encoding]
+    (tmp_path / "a.txt").write_bytes(b"How do I knit?\n" + f"{letters * 9}\n".encode(encoding) * 9)
+    kept, dropped = source(reader="text", path="a.txt")
+    assert kept.question.tolist() == ["How do I knit?"] and set(dropped.reason) == {UNDECODABLE}

@@ -109,6 +109,7 @@ def cut(folder: Path) -> None:
 
 INDEX = "model.safetensors.index.json"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an adapter": (lambda folder: (folder / "config.json").unlink(), "no model in the transformers layout"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no model in the transformers layout"),
     "a part of the weights is missing": (
         lambda folder: (folder / INDEX).write_text('{"weight_map": {"a": "second.safetensors"}}'),

@@ -1,15 +1,18 @@
 """Which rows a run trains on, in which form of thought, and what rows it refuses."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from star1.errors import UserError
 from star1.training.examples import response_text
-from star1.training.rows import drawn, training_rows
+from star1.training.rows import count_rows, drawn, read_rows, training_rows
 from star1.training.settings import Run
 
 
@@ -81,3 +84,46 @@ def test_each_fault_has_its_line() -> None:
         "data/star1.parquet: row id0 and 1 more: no thought in its response",
         "data/star1.parquet: row id1: no answer in its response",
     ]
+
+
+OWN = {"id": ["1"], "question": ["How?"], "response": [GOOD]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"question": ["How?"], "response": [GOOD], "score": [{"a": 9}]}, "no column id; add one, a name for each"),
+        ({"question": ["How?"]}, "no column id, response, score; name rows with a response."),
+        (OWN, "no column score; set score of the run to null."),
+        (OWN | {"score": [9.0]}, "row 1: its score is not a number for each criterion; mend it, or set score of the"),
+        (OWN | {"score": [{"a": 9, "b": None}]}, "row 1: its score is not a number for each criterion"),
+    ],
+)
+def test_tables_that_are_no_training_set(tmp_path: Path, columns: dict[str, Any], says: str) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with pytest.raises(UserError, match=rf"\Adata/own/x.parquet: {says}[^\n]*\Z"):
+        read_rows(tmp_path / "x.parquet", run(data="own/x", score={"min": 0, "max": 8}))
+
+
+def test_a_table_of_the_user_s(tmp_path: Path) -> None:
+    """Columns that no run reads may be anything; those that it reads stand there once."""
+    odd = {"far": pa.array([10**14], pa.timestamp("s")), "m": pa.array(["x"])}
+    arrays = {name: pa.array(values) for name, values in OWN.items()} | odd
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.Table.from_arrays([*arrays.values(), odd["m"]], names=[*arrays, "m"]), path)
+    assert training_rows(read_rows(path, run(data="own/x")), run(data="own/x"), 0) == [("How?", GOOD)]
+    pq.write_table(pa.Table.from_arrays([*arrays.values(), odd["m"]], names=[*arrays, "question"]), path)
+    with pytest.raises(UserError, match=r"\Adata/own/x.parquet: two columns are called question; rename one of them."):
+        read_rows(path, run(data="own/x"))
+
+
+def test_steps_are_counted_in_any_table_with_rows(tmp_path: Path) -> None:
+    path, counted = tmp_path / "x.parquet", run(steps_of="own/x")
+    pq.write_table(pa.table({"question": ["a", "b"]}), path)
+    assert count_rows(path, counted) == 2
+    pq.write_table(pa.table({"id": pa.array([], pa.string())}), path)
+    with pytest.raises(UserError, match=r"\Adata/own/x.parquet: no row in it to count steps of; let steps_of name"):
+        count_rows(path, counted)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"\A[^\n]*x.parquet: not a whole parquet file \([^\n]*\Z"):
+        count_rows(path, counted)

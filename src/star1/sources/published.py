@@ -10,7 +10,8 @@ from star1.criteria import OTHER, SAFETY_CRITERIA
 from star1.replies import split_reply
 from star1.sources.entries import PublishedEntry
 from star1.sources.faults import Faults, text_fault
-from star1.sources.read import field, selected
+from star1.sources.read import selected
+from star1.sources.values import field
 from star1.text import question_id
 
 FIELDS = ("id", "question", "response", "category", "source")  # a score may be missing
@@ -35,7 +36,8 @@ def read_published(name: str, entry: PublishedEntry, root: Path, categories: Seq
         values = {column: field(record, column, key, place) for column in FIELDS}
         assert isinstance(record, dict)  # `field` has seen to it
         try:
-            row = _row(values, record.get("score"), spellings)
+            score = field(record, "score", key, place) if "score" in record else None
+            row = _row(values, score, spellings)
         except ValueError as fault:
             faults.add(str(fault), f"{place} (id {values['id']})")
             continue
@@ -54,7 +56,7 @@ def _row(values: dict[str, Any], score: object, spellings: dict[str, str]) -> di
         if fault := text_fault(values[column]):
             raise ValueError(f"its {column} is {fault}")
     if not isinstance(values["id"], str | int) or values["id"] == "":
-        raise ValueError("its id is neither a text nor a number")
+        raise ValueError("its id is neither a text nor a whole number")
     thinking, answer = split_reply(values["response"])
     if not thinking or not answer:
         raise ValueError(f"no {'answer' if thinking else 'thought'} in its response")

@@ -1,8 +1,6 @@
 """Reading a source or a benchmark: records from the reader, then questions, each kept or dropped for a reason."""
 
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -12,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from star1.errors import UserError
+from star1.sources.choices import lettered
 from star1.sources.entries import BenchmarkEntry, Entry, Frame, LabelledEntry, SourceEntry
-from star1.sources.highest import highest_of_each
+from star1.sources.highest import highest_of_each, scores_of_row
+from star1.sources.values import equal, field, text_of
 from star1.text import question_id
 
 STAGE = "collect"
@@ -122,11 +122,7 @@ def _highest(entry: BenchmarkEntry, key: str, root: Path) -> list[tuple[str, str
 
     def scores(row: tuple[str, object]) -> dict[str, float | None]:
         found = field(row[1], wanted.scores, f"{key}.highest.scores", row[0])
-        if not isinstance(found, dict) or (lacking := [name for name in wanted.of if name not in found]):
-            has = f"its categories are {', '.join(found)}" if isinstance(found, dict) else "it is no mapping"
-            what = f"no category {lacking[0]!r}" if isinstance(found, dict) else "no scores"
-            raise UserError(f"{key}.highest: there is {what} in row {row[0]}; {has}.")
-        return found
+        return scores_of_row(found, wanted, f"{key}.highest", row[0])
 
     return highest_of_each(_first(entry, key, root), wanted, scores)
 
@@ -140,10 +136,10 @@ def _identified(rows: Sequence[tuple[str | None, ...]], columns: list[str], key:
 
 def _labelled_row(entry: LabelledEntry, key: str, name: str, record: object) -> tuple[str, str, str, str]:
     def text(part: str, column: str) -> str:
-        value = field(record, column, f"{key}.{part}", name)
+        value = text_of(record, column, f"{key}.{part}", name)
         if value is None or (value == "" and part != "response"):
             raise UserError(f"{key}.{part}: row {name} has nothing in column {column!r}.")
-        return str(value)
+        return value
 
     label = text("label", entry.label)
     if entry.labels is not None and label not in entry.labels:
@@ -157,43 +153,10 @@ def selected(entry: Entry, key: str, root: Path) -> Iterator[tuple[str, object]]
     """Yield the reader's records that satisfy `where`. The entry has checked that the reader is one of a closed set."""
     for source_id, record in import_module(f"star1.sources.{entry.reader}").records(entry, key, root):
         if all(
-            any(_equal(field(record, column, f"{key}.where", source_id), value) for value in allowed)
+            any(equal(field(record, column, f"{key}.where", source_id), value) for value in allowed)
             for column, allowed in entry.where.items()
         ):
             yield source_id, record
-
-
-def _equal(found: object, allowed: bool | float | str) -> bool:
-    # A csv file writes False, JSON false; and True is no 1.
-    if isinstance(allowed, bool) or isinstance(found, bool):
-        return str(found).lower() == str(allowed).lower()
-    return str(found) == str(allowed)
-
-
-def field(record: object, column: str | None, key: str, name: str) -> object:
-    """Return a record's value in a column, or the record itself if no column is named. Raises UserError without it."""
-    if column is None:
-        if isinstance(record, dict):
-            raise UserError(f"{key}: row {name} has columns, name one: {', '.join(map(str, record))}.")
-        return record
-    if not isinstance(record, dict) or (column not in record and column.partition(".")[0] not in record):
-        has = f"its columns are {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no columns"
-        raise UserError(f"{key}: there is no column {column!r} in row {name}; {has}.")
-    return record[column] if column in record else _within(record, column, key, name)
-
-
-def _within(record: object, path: str, key: str, name: str) -> object:
-    """Follow a path such as a.0.b into nested columns; a list that is too short, or null, has nothing there."""
-    for part in path.split("."):
-        if isinstance(record, list) and re.fullmatch(r"-?\d+", part):
-            place = int(part)
-            record = record[place] if -len(record) <= place < len(record) else None
-        elif isinstance(record, dict) and part in record:
-            record = record[part]
-        elif record is not None:
-            has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "nothing is below it"
-            raise UserError(f"{key}: there is no {part!r} of {path!r} in row {name}; {has}.")
-    return record
 
 
 def _unframed(text: object, frame: Frame | None) -> object:
@@ -213,8 +176,7 @@ def _benchmark_row(
         return name, record["prompt"], record["answer"], record["label"], record["category"]
 
     def text(part: str, column: str) -> str | None:
-        value = field(record, column, f"{key}.{part}", name)
-        return None if value is None else str(value)
+        return text_of(record, column, f"{key}.{part}", name)
 
     prompt = field(record, entry.prompt, f"{key}.prompt", name)
     reason = fault(prompt.strip() if isinstance(prompt, str) else prompt, max_chars)
@@ -230,25 +192,5 @@ def _benchmark_row(
     elif entry.answer:
         answer = text("answer", entry.answer)
     if entry.choices:
-        prompt, answer = _lettered(entry, key, record, prompt_id, prompt, answer)
+        prompt, answer = lettered(entry, key, record, name, prompt_id, prompt, answer)
     return prompt_id, prompt, answer, label, category
-
-
-def _lettered(
-    entry: BenchmarkEntry, key: str, record: object, prompt_id: str, prompt: str, answer: str | None
-) -> tuple[str, str | None]:
-    """Return the prompt with its choices below it, "A. ..." a line, and the letter of the right one."""
-    assert entry.choices is not None
-    choices: list[str] = []
-    for column in entry.choices:
-        value = field(record, column, f"{key}.choices", prompt_id)
-        choices += [str(choice).strip() for choice in value] if isinstance(value, list) else [str(value).strip()]
-    letters = [chr(ord("A") + position) for position in range(len(choices))]
-    if entry.answer in entry.choices:
-        right = (answer or "").strip()
-        choices.sort(key=lambda choice: hashlib.sha256(f"{prompt_id}\n{choice}".encode("utf-8", "replace")).digest())
-        answer = letters[choices.index(right)]
-    elif answer not in letters:
-        raise UserError(f"{key}.answer: row {prompt_id} has {answer!r}, which is none of {', '.join(letters)}.")
-    lines = [f"{letter}. {choice}" for letter, choice in zip(letters, choices, strict=True)]
-    return "\n".join([prompt, "", *lines]), answer

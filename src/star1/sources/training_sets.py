@@ -6,7 +6,8 @@ import pandas as pd
 
 from star1.sources.entries import DatasetEntry
 from star1.sources.faults import Faults, text_fault
-from star1.sources.read import field, selected
+from star1.sources.read import selected
+from star1.sources.values import field
 from star1.text import question_id
 
 COLUMNS = ["id", "question", "response"]

@@ -7,7 +7,6 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from star1.artifacts import read
 from star1.params import load
 from star1.pipeline import stale
 
@@ -76,12 +75,12 @@ def prospect(root: Path, run: "Run", settings: "Training", outdated: Callable[[s
 
     from star1.training.examples import encode_all, truncated
     from star1.training.loop import steps_for
-    from star1.training.rows import read_rows, training_rows
+    from star1.training.rows import count_rows, read_rows, training_rows
 
     rows = read_rows(root / f"data/{run.data}.parquet", run)
     if rows.empty:
         return f"data/{run.data}.parquet has no rows"
-    counted = len(read(root / f"data/{run.steps_of}.parquet", columns=["id"]))
+    counted = count_rows(root / f"data/{run.steps_of}.parquet", run)
     tokenizer = AutoTokenizer.from_pretrained(root / "models" / run.base)
     examples = encode_all(tokenizer, training_rows(rows, run, settings.seed), settings.max_tokens)
     return Prospect(

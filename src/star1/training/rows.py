@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from star1.artifacts import read
+from star1.artifacts import read, shape
 from star1.errors import UserError
 from star1.replies import split_reply
 from star1.training.examples import response_text
@@ -29,12 +29,33 @@ def drawn(rows: pd.DataFrame, run: "Run", seed: int) -> pd.DataFrame:
 
 def read_rows(path: Path, run: "Run") -> pd.DataFrame:
     """Return what `training_rows` needs of a table. Raises UserError if it cannot be read or is no training set."""
+    where = f"data/{run.data}.parquet"
     wanted = ["id", "question", "response", *(["score"] if run.score else [])]
-    rows = read(path)
-    if missing := [name for name in wanted if name not in rows.columns]:
-        why = "set score of the run to null" if missing == ["score"] else "name rows with a response"
-        raise UserError(f"data/{run.data}.parquet: no column {', '.join(missing)}; {why}.")
-    return rows[wanted]
+    names, _ = shape(path)
+    if missing := [name for name in wanted if name not in names]:
+        why = {"score": "set score of the run to null", "id": "add one, a name for each row"}.get(missing[0])
+        why = why if why and len(missing) == 1 else "name rows with a response"
+        raise UserError(f"{where}: no column {', '.join(missing)}; {why}.")
+    if twice := [name for name in wanted if names.count(name) > 1]:
+        raise UserError(f"{where}: two columns are called {twice[0]}; rename one of them.")
+    rows = read(path, wanted)
+    for row_id, score in zip(rows["id"], rows["score"], strict=True) if run.score else ():
+        if score is not None and not _is_score(score):
+            why = "its score is not a number for each criterion; mend it, or set score of the run to null"
+            raise UserError(f"{where}: row {row_id}: {why}.")
+    return rows
+
+
+def _is_score(score: object) -> bool:
+    return isinstance(score, dict) and bool(score) and all(isinstance(value, int | float) for value in score.values())
+
+
+def count_rows(path: Path, run: "Run") -> int:
+    """Return the number of rows from which a run's steps are counted. Raises UserError if there are none."""
+    _, rows = shape(path)
+    if not rows:
+        raise UserError(f"data/{run.steps_of}.parquet: no row in it to count steps of; let steps_of name other rows.")
+    return rows
 
 
 def training_rows(rows: pd.DataFrame, run: "Run", seed: int) -> list[tuple[str, str]]:

@@ -13,9 +13,15 @@ FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")  # weights an
 
 
 def make(entry: "HubBase", out: Path) -> None:
-    """Download the model into `out`. Raises UserError if it is gated, missing or the Hub is out of reach."""
+    """Download the model into `out`. Raises UserError if it is gated or missing, or the Hub is out of reach."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         snapshot_download(entry.repo, revision=entry.revision, local_dir=out, allow_patterns=list(FILES))
@@ -25,4 +31,7 @@ def make(entry: "HubBase", out: Path) -> None:
     except RepositoryNotFoundError:
         raise UserError(f"the Hub has no model {entry.repo}, or HF_TOKEN may not see it.") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(f"{entry.repo} at {entry.revision} cannot be downloaded: {error}") from None
+        why = " ".join(str(error).split())
+        raise UserError(f"{entry.repo} at {entry.revision} cannot be downloaded: {why}") from None
+    except HFValidationError as error:
+        raise UserError(f"{entry.repo} is no name of a repository of the Hub: {error}") from None
