@@ -30,12 +30,18 @@ def test_a_reply_without_tags_is_a_thought_where_the_template_opens_one(
     tmp_path: Path, family: str, without_tags: tuple[str | None, str | None]
 ) -> None:
     tokenizer_of(family).save_pretrained(tmp_path)
-    expected = REPLIES | {"so": without_tags}
+    assert_parts(tmp_path, REPLIES | {"so": without_tags})
+    # Alone: a tag that is named within a thought opens none, and is none that closes.
+    named = "so <think> it" if family.startswith("r1-opens") else None
+    assert_parts(tmp_path, {"so <think> it": (named, None if named else "so <think> it")})
+
+
+def assert_parts(model: Path, expected: dict[str, tuple[str | None, str | None]]) -> None:
     ids = [f"B/{number}/0" for number in range(len(expected))]
     fixed = {"suite": "safety", "benchmark": "B", "task": "guard", "prompt": "?", "answer_key": None, "label": None}
     fixed |= {"category": None, "sample": 0}
     rows = pd.DataFrame({"id": ids, "prompt_id": ids, **fixed})
     values = {row_id: Generated(text, "length") for row_id, text in zip(ids, expected, strict=True)}
-    generations = as_generations(rows, Asked(values, pd.DataFrame()), tmp_path)
+    generations = as_generations(rows, Asked(values, pd.DataFrame()), model)
     assert list(generations["response"]) == list(expected)
     assert list(zip(generations["thinking"], generations["answer"], strict=True)) == list(expected.values())

@@ -87,7 +87,7 @@ def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> 
     """
     nothing = Generated("", "error")
     replies = [asked.values.get(row_id, nothing) for row_id in rows["id"]]
-    opened = any(reply.response and "think>" not in reply.response for reply in replies) and _opens_thought(model)
+    opened = any(_is_undecided(reply.response) for reply in replies) and _opens_thought(model)
     parts = [split_reply(reply.response, opened) if reply.response else (None, "") for reply in replies]
     return rows.assign(
         response=pd.Series([reply.response for reply in replies], dtype=object),
@@ -95,6 +95,11 @@ def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> 
         answer=pd.Series([answer for _, answer in parts], dtype=object),
         finish_reason=pd.Series([reply.finish_reason for reply in replies], dtype=object),
     )[list(ARTIFACTS["generations"].columns)]
+
+
+def _is_undecided(text: str) -> bool:
+    """Return whether a text's own tags do not say if it is a thought: it neither begins with one nor ends one."""
+    return text != "" and "</think>" not in text and not text.lstrip().startswith("<think>")
 
 
 def _opens_thought(model: Path) -> bool:

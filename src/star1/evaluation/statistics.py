@@ -29,10 +29,11 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
     The result is {"models", "bases", "suites": {suite: {model: FIGURES}}}. FIGURES hold, as the strict reading (a reply
     that is cut off, empty or unjudged is a failure): "average" and "change" over benchmarks, "benchmarks" {name:
     Interval with "counts" of verdicts and "change"}; for over_refusal "labels" and for safety "categories" of the same
-    form; "parts", over benchmarks, where a judge looked at thoughts and answers alone; "paper" {"average", "change", "benchmarks", for
-    over_refusal "labels"} where the task has a reading by the paper's rule (every reply counts, whole output); and
-    "second" {"average", "change", "benchmarks", "parts", "agreement", "words"} where a second judge was asked: its own
-    figures, its agreement with the first on whether a reply counts, and the counts of their words, first by second.
+    form; "parts", over benchmarks, where a judge looked at thoughts and answers alone; "paper" {"average", "change",
+    "benchmarks", for over_refusal "labels"} where the task has a reading by the paper's rule (every reply counts, whole
+    output); and "second" {"average", "change", "benchmarks", "parts", "agreement", "words"} where a second judge was
+    asked: its own figures, its agreement with the first on whether a reply counts, and the counts of their words, first
+    by second.
     A reasoning benchmark with several samples has "pass_at" {k: Interval}, k the samples of each prompt.
 
     Raises UserError where a model lacks a benchmark that another one has in the same suite: their averages could not
