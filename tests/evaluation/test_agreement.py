@@ -87,7 +87,7 @@ def test_several_replies_to_a_prompt_are_no_more_prompts() -> None:
 def test_the_interval_covers_the_true_kappa_of_clustered_replies() -> None:
     """100 prompts with four replies each: what both say of a prompt's replies is mostly the same."""
     rng, found, true = np.random.default_rng(46), [], kappa(PSYCHIATRISTS)["value"]
-    cells = np.array(["aa ab ac ba bb bc ca cb cc".split()])[0]
+    cells = np.array([["aa", "ab", "ac", "ba", "bb", "bc", "ca", "cb", "cc"]])[0]
     for _ in range(400):
         first = rng.choice(9, 100, p=PSYCHIATRISTS.ravel() / 100)
         alike = rng.random((4, 100)) < 0.8

@@ -238,7 +238,8 @@ def test_thoughts_that_some_benchmarks_have_are_compared_there() -> None:
 
 def test_several_samples_of_a_prompt_are_no_more_prompts_to_the_agreement_of_two_judges() -> None:
     rows = judgements()
-    rows["second_verdict"] = rows["verdict"].replace({"garbled": "refused"}).where(rows["prompt_id"] != "A-0", "refused")
+    second = rows["verdict"].replace({"garbled": "refused"})
+    rows["second_verdict"] = second.where(rows["prompt_id"] != "A-0", "refused")
     samples = pd.concat([rows.assign(sample=number) for number in range(4)], ignore_index=True)
     once, again = (details_of(each)["suites"]["safety"]["star1"]["second"]["agreement"] for each in (rows, samples))
     assert again == once
