@@ -126,12 +126,12 @@ def _second(rows: pd.DataFrame, second: pd.DataFrame, model: str, base: str) -> 
             result.setdefault("parts", {})[part] = _over_benchmarks(judged, model, base)
     own = rows[rows["model"] == model]
     both = own[~own["verdict"].isin(NO_WORD) & ~own["second_verdict"].isin(NO_WORD)]
-    counts = [["counts" if each else "does not" for each in both[name]] for name in ("success", "second_success")]
+    first, last = (["counts" if x else "does not" for x in both[name]] for name in ("success", "second_success"))
     prompts = [f"{row.benchmark}/{row.prompt_id}" for row in both.itertuples(index=False)]
-    found = agreement(*counts, prompts)
+    found = agreement(first, last, prompts)
     words = pd.crosstab(both["verdict"], both["second_verdict"])
     result["agreement"] = {"agreed": found["agreed"], "kappa": found["kappa"]}
-    result["words"] = {str(first): {str(k): int(n) for k, n in row.items()} for first, row in words.iterrows()}
+    result["words"] = {str(word): {str(k): int(n) for k, n in row.items()} for word, row in words.iterrows()}
     return result
 
 
