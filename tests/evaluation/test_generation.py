@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from star1.asking.rows import Asked
-from star1.evaluation.generation import Generated, as_generations
+from star1.errors import UserError
+from star1.evaluation.generation import Generated, as_generations, check_replies
 from tests.training.families import tokenizer_of
 
 REPLIES = {
@@ -34,6 +35,16 @@ def test_a_reply_without_tags_is_a_thought_where_the_template_opens_one(
     # Alone: a tag that is named within a thought opens none, and is none that closes.
     named = "so <think> it" if family.startswith("r1-opens") else None
     assert_parts(tmp_path, {"so <think> it": (named, None if named else "so <think> it")})
+
+
+def test_a_benchmark_without_replies_stops_the_stage_however_small_it_is() -> None:
+    rows = pd.DataFrame({"id": [f"{name}/{n}/0" for name in "AB" for n in range(50)]})
+    rows["benchmark"] = rows["id"].str[0]
+    failures = pd.DataFrame({"id": ["A/0/0", "A/1/0", "B/1/0", "B/2/0", "B/3/0"], "reason": [*"xyxyy"]})
+    check_replies(rows, Asked({}, failures.head(4)), 0.05)
+    with pytest.raises(UserError, match=r"\Abenchmark B: 3 of 50 requests .* 5\.0% allows; most often: y\. All"):
+        check_replies(rows, Asked({}, failures), 0.05)
+    check_replies(rows, Asked({}, failures.head(0)), 0.0)
 
 
 def assert_parts(model: Path, expected: dict[str, tuple[str | None, str | None]]) -> None:

@@ -11,6 +11,7 @@ from star1.artifacts import ARTIFACTS
 from star1.asking.parsing import reply_text
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
+from star1.errors import UserError
 from star1.evaluation.tasks import task_of
 from star1.llm.settings import Teacher
 from star1.replies import split_reply
@@ -78,6 +79,22 @@ def generated(reply: dict[str, Any]) -> Generated:
     if thinking is not None:
         text = f"<think>\n{thinking.strip()}\n" + (f"</think>\n\n{text.strip()}" if text.strip() else "")
     return Generated(text, "stop" if finish_reason == "stop" else "length")
+
+
+def check_replies(rows: pd.DataFrame, asked: Asked[Generated], max_failure_rate: float) -> None:
+    """Raise UserError naming the first benchmark of which more than that share of the requests got no reply.
+
+    Its figure would tell of the endpoint, such as of a context in which none of its prompts fit, and not of the model.
+    """
+    reasons = rows["id"].map(dict(zip(asked.failures["id"], asked.failures["reason"], strict=True)))
+    for name, of_benchmark in reasons.groupby(rows["benchmark"], sort=False):
+        failed = of_benchmark.dropna()
+        if len(failed) > max_failure_rate * len(of_benchmark):
+            raise UserError(
+                f"benchmark {name}: {len(failed):,} of {len(of_benchmark):,} requests have no usable reply, more than "
+                f"llm.max_failure_rate {max_failure_rate:.1%} allows; most often: {failed.value_counts().index[0]}. "
+                "All replies are kept; STAR1_RETRY_FAILURES=1 asks for the failed rows again."
+            )
 
 
 def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> pd.DataFrame:
