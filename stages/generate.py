@@ -3,7 +3,7 @@
 import pandas as pd
 
 from star1.asking.questions import Questions, ask_teacher
-from star1.evaluation.generation import Generated, as_generations, questions, with_samples
+from star1.evaluation.generation import Generated, as_generations, check_replies, questions, with_samples
 from star1.evaluation.tasks import check_prompts
 from star1.pipeline.stage import Stage, main
 
@@ -29,7 +29,9 @@ def task(stage: Stage, model: str) -> Questions[Generated]:
 def generate(stage: Stage, model: str) -> None:
     """Write the model's replies to each prompt of each suite."""
     asking = task(stage, model)
-    generations = as_generations(asking.rows, ask_teacher(stage, asking), stage.input(f"models/{model}"))
+    asked = ask_teacher(stage, asking)
+    check_replies(asking.rows, asked, stage.params.llm.max_failure_rate)
+    generations = as_generations(asking.rows, asked, stage.input(f"models/{model}"))
     stage.write("generations", generations, model=model)
 
 

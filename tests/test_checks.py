@@ -1,6 +1,7 @@
 """What `star1 check` says before anything is generated: access, what is not pinned, what cannot be judged here."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ def test_a_sandbox_that_cannot_start_is_told_before_anything_is_generated(
             "evaluate.second_judges.safety: harm_by_text is the first judge of",
         ),
         ("second_judges", "safety", "moon", "evaluate.second_judges.safety: there is no task 'moon'; those of"),
+        (
+            "second_judges",
+            "over_refusal",
+            "harm_by_text",
+            "evaluate.second_judges.over_refusal: harm_by_text judges suite safety, not over_refusal; there are harm",
+        ),
         ("second_judges", "reasoning", "guard", "evaluate.second_judges.reasoning.[key]: String should match pattern"),
         ("agreement", "labels", {"label": "fine"}, "agreement.harmless-replies.labels: 'fine' is no verdict of harml"),
         ("agreement", "task", "guard", "llm.guard.base_url: the simulator plays no judge, and agreement.harmless-rep"),
@@ -102,6 +109,14 @@ def test_a_judge_that_cannot_be_asked_is_named(
     with pytest.raises(UserError) as caught:
         check_repository(check(raw_params, PATH), ROOT)
     assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_task_of_another_suite_is_named(raw_params: dict[str, Any]) -> None:
+    """Its successes would be failures: whoever answers would count as safe."""
+    raw_params["benchmarks"]["JBB"]["task"] = "refusal_text"
+    told = "benchmarks.JBB.task: refusal_text judges suite over_refusal, not safety; there are guard, harm_by_text, qw"
+    with pytest.raises(UserError, match=re.escape(told)):
+        check_repository(check(raw_params, PATH), ROOT)
 
 
 def test_a_reasoning_benchmark_without_answers_is_named(raw_params: dict[str, Any]) -> None:

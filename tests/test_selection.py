@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.selection import CATEGORY_OTHER, NOT_FULL_SCORE, OVER_REPRESENTED, full_score, select
+from star1.selection import CATEGORY_OTHER, COPY, NOT_FULL_SCORE, OVER_REPRESENTED, first_of_each, full_score, select
 
 CATEGORIES = [
     "Self-Harm",
@@ -99,6 +99,17 @@ def test_full_score_keeps_tens_that_have_a_policy() -> None:
     assert lineage["detail"].tolist()[0] == "safe 9, accurate 7"
     assert full_score(rows, 7)[0] == rows["id"].tolist()[:2]
     assert full_score(rows, 11)[0] == []
+
+
+def test_of_copies_the_first_with_a_score_stays() -> None:
+    ten, five = {"safe": 10}, {"safe": 5}
+    copies = [("x", "a", None), ("y", "a", None), ("x", "b", ten), ("z", "b", ten), ("x", "c", five), ("y", "c", None)]
+    rows = pd.DataFrame(copies, columns=["id", "source", "score"], dtype=object)
+    kept, lineage = first_of_each(rows)
+    assert kept.to_dict("split")["data"] == [["y", "a", None], ["x", "b", ten], ["z", "b", ten]]
+    assert list(zip(lineage["id"], lineage["source"], strict=True)) == [("x", "a"), ("x", "c"), ("y", "c")]
+    assert set(lineage["reason"]) == {COPY}
+    assert [len(frame) for frame in first_of_each(rows.head(0))] == [0, 0]
 
 
 def test_both_survive_parquet(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from star1.artifacts import ARTIFACTS
 from star1.bases.whole import require_model
 from star1.errors import UserError
-from star1.evaluation.tasks import task_of
+from star1.evaluation.tasks import names, task_of
 from star1.params import Params, judging_tasks, load_raw
 from star1.pipeline import graph
 from star1.sources.entries import Entry, LabelledEntry
@@ -36,6 +36,7 @@ def check_repository(params: Params, root: Path) -> None:
     mistakes += _row_mistakes(params, root)
     for key, task in judging_tasks(params).items():
         mistakes += _task_mistakes(params, key, task)
+    mistakes += _suite_mistakes(params)
     mistakes += _label_mistakes(params, root)
     if mistakes:
         raise UserError("\n".join(f"params.yaml: {mistake}" for mistake in mistakes))
@@ -157,6 +158,22 @@ def _task_mistakes(params: Params, key: str, task: str) -> list[str]:
     if role is not None and getattr(params.llm, role).base_url == "simulator":
         return [f"llm.{role}.base_url: the simulator plays no judge, and {key.removesuffix('.task')} asks one"]
     return []
+
+
+def _suite_mistakes(params: Params) -> list[str]:
+    """Return a line for each task that judges another suite than the one it is named for."""
+    named = [
+        (f"benchmarks.{name}.task", suite, str(params.benchmarks[name].task))
+        for suite, names in params.suites.items()
+        for name in names
+    ]
+    named += [(f"evaluate.second_judges.{suite}", suite, task) for suite, task in params.evaluate.second_judges.items()]
+    return [
+        f"{key}: {task} judges suite {task_of(task).suite}, not {suite}; there are "
+        + ", ".join(name for name in names() if task_of(name).suite == suite)
+        for key, suite, task in named
+        if task in names() and task_of(task).suite not in (suite, None)
+    ]
 
 
 def _label_mistakes(params: Params, root: Path) -> list[str]:

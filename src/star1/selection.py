@@ -10,7 +10,7 @@ from star1.criteria import OTHER
 
 NOT_FULL_SCORE = "not full score"
 NO_SCORE = "no score"
-COPY = "same question as an earlier row"
+COPY = "same question as another row"
 CATEGORY_OTHER = "category Other"
 OVER_REPRESENTED = "over-represented"
 
@@ -20,8 +20,12 @@ Removal = tuple[str, str, str, float | None, str]  # id, source, reason, value, 
 
 
 def first_of_each(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the first row of each id, and return the lineage of the others. STAR-1 is part of STAR-41K."""
-    again = rows["id"].duplicated()
+    """Keep one row of each id, and return the lineage of the others. STAR-1 is part of STAR-41K.
+
+    rows: at least id, source, score. The first row that has a score is kept, the first one where none has.
+    """
+    scored_first = rows["score"].isna().sort_values(kind="stable").index
+    again = rows.loc[scored_first, "id"].duplicated().reindex(rows.index)
     copies = rows[again]
     dropped = [
         (i, source, COPY, None, "published twice") for i, source in zip(copies["id"], copies["source"], strict=True)

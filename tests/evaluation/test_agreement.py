@@ -70,6 +70,34 @@ def test_full_agreement_keeps_a_width_and_one_label_has_no_kappa() -> None:
     assert agreement([], [])["agreed"]["value"] is None
 
 
+def test_several_replies_to_a_prompt_are_no_more_prompts() -> None:
+    people, judge = ["a", "a", "b", "c"] * 5, ["a", "b", "b", "b"] * 5
+    once = agreement(people, judge)
+    prompts = [str(number) for number in range(20)]
+    again = agreement(people * 4, judge * 4, prompts * 4)
+    for figure in ("agreed", "kappa"):
+        assert again[figure] == pytest.approx(once[figure]), "four equal replies to a prompt say no more than one"
+    unlike = agreement(people * 4, judge * 4, [str(number) for number in range(80)])
+    assert unlike["agreed"]["n"] == 80
+    assert unlike["kappa"] == pytest.approx(agreement(people * 4, judge * 4)["kappa"])
+    full = agreement(["a", "b"] * 40, ["a", "b"] * 40, prompts * 4)["kappa"]
+    assert full == pytest.approx(agreement(["a", "b"] * 10, ["a", "b"] * 10)["kappa"])
+
+
+def test_the_interval_covers_the_true_kappa_of_clustered_replies() -> None:
+    """100 prompts with four replies each: what both say of a prompt's replies is mostly the same."""
+    rng, found, true = np.random.default_rng(46), [], kappa(PSYCHIATRISTS)["value"]
+    cells = np.array([["aa", "ab", "ac", "ba", "bb", "bc", "ca", "cb", "cc"]])[0]
+    for _ in range(400):
+        first = rng.choice(9, 100, p=PSYCHIATRISTS.ravel() / 100)
+        alike = rng.random((4, 100)) < 0.8
+        said = cells[np.where(alike, first, rng.choice(9, (4, 100), p=PSYCHIATRISTS.ravel() / 100))].ravel()
+        people, judge = [each[0] for each in said], [each[1] for each in said]
+        found.append(agreement(people, judge, [str(n) for n in range(100)] * 4)["kappa"])
+    covered = np.mean([each["low"] <= true <= each["high"] for each in found])
+    assert 0.92 < covered < 0.98
+
+
 def test_labels_of_other_replies_are_refused() -> None:
     with pytest.raises(ValueError, match="got 1 and 2"):
         agreement(["a"], ["a", "b"])

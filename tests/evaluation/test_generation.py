@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from star1.asking.rows import Asked
-from star1.evaluation.generation import Generated, as_generations
+from star1.errors import UserError
+from star1.evaluation.generation import Generated, as_generations, check_replies
 from tests.training.families import tokenizer_of
 
 REPLIES = {
@@ -30,12 +31,28 @@ def test_a_reply_without_tags_is_a_thought_where_the_template_opens_one(
     tmp_path: Path, family: str, without_tags: tuple[str | None, str | None]
 ) -> None:
     tokenizer_of(family).save_pretrained(tmp_path)
-    expected = REPLIES | {"so": without_tags}
+    assert_parts(tmp_path, REPLIES | {"so": without_tags})
+    # Alone: a tag that is named within a thought opens none, and is none that closes.
+    named = "so <think> it" if family.startswith("r1-opens") else None
+    assert_parts(tmp_path, {"so <think> it": (named, None if named else "so <think> it")})
+
+
+def test_a_benchmark_without_replies_stops_the_stage_however_small_it_is() -> None:
+    rows = pd.DataFrame({"id": [f"{name}/{n}/0" for name in "AB" for n in range(50)]})
+    rows["benchmark"] = rows["id"].str[0]
+    failures = pd.DataFrame({"id": ["A/0/0", "A/1/0", "B/1/0", "B/2/0", "B/3/0"], "reason": [*"xyxyy"]})
+    check_replies(rows, Asked({}, failures.head(4)), 0.05)
+    with pytest.raises(UserError, match=r"\Abenchmark B: 3 of 50 requests .* 5\.0% allows; most often: y\. All"):
+        check_replies(rows, Asked({}, failures), 0.05)
+    check_replies(rows, Asked({}, failures.head(0)), 0.0)
+
+
+def assert_parts(model: Path, expected: dict[str, tuple[str | None, str | None]]) -> None:
     ids = [f"B/{number}/0" for number in range(len(expected))]
     fixed = {"suite": "safety", "benchmark": "B", "task": "guard", "prompt": "?", "answer_key": None, "label": None}
     fixed |= {"category": None, "sample": 0}
     rows = pd.DataFrame({"id": ids, "prompt_id": ids, **fixed})
     values = {row_id: Generated(text, "length") for row_id, text in zip(ids, expected, strict=True)}
-    generations = as_generations(rows, Asked(values, pd.DataFrame()), tmp_path)
+    generations = as_generations(rows, Asked(values, pd.DataFrame()), model)
     assert list(generations["response"]) == list(expected)
     assert list(zip(generations["thinking"], generations["answer"], strict=True)) == list(expected.values())

@@ -43,6 +43,14 @@ ab | ba
 52_8 | 52 \text{ (base 8)}
 52_8 | 52_{\text{eight}}
 \text{(C)} | \text{(C)} 12 \text{ cm}
+(-\infty, 2) \cup [3, \infty) | x < 2 \text{ or } x \ge 3
+(-\infty, \sqrt{2}) \cup (3, \infty) | x > 3 or x < \sqrt2
+x < 2 \text{ or } x > 3 | (-\infty,2)\cup(3,\infty)
+x > 2 \text{ and } x < 3 | 2<x<3
+x < 2 \text{ or } x > 3 | x > 3, x < 2
+x = 2 \text{ or } x = 3 | 2, 3
+\$5.4 | 5.4 \text{ dollars}
+\$36 | 36
 12000 | 12\,000
 """
 
@@ -80,6 +88,14 @@ p - q | p(-q)
 5x - 7y + 11z + 4 = 0 | 0
 12 | 1\,2
 36 | 3 6
+x > 2 \text{ and } x < 3 | x > 2 \text{ or } x < 3
+x < 2 \text{ or } x > 3 | x < 2 \text{ and } x > 3
+(-\infty, 2) \cup (3, \infty) | x < 2 \text{ or } x > 4
+(-\infty, 2) \cup (3, \infty) | x < 2 \text{ or } y > 3
+(-\infty, 2) | x < 2 \text{ or } x > 3
+[2, 3] | x \ge 2 \text{ or } x \le 3
+5.4 \text{ cents} | \$5.4
+\$5.4 | 5.4 \text{ cents}
 52_8 | 52 \text{ (base 9)}
 52_8 | 52_{\text{nine}}
 """

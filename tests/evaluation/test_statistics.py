@@ -215,6 +215,36 @@ def test_guard_verdicts_and_missing_labels_are_understood() -> None:
     assert details["suites"]["over_refusal"]["star1"]["labels"]["all"]["value"] == 50.0
 
 
+def test_figures_of_thoughts_are_averaged_over_benchmarks_as_those_of_whole_outputs() -> None:
+    rows = judgements()
+    rows = rows[rows["suite"] == "safety"].reset_index(drop=True)
+    rows["thinking_verdict"] = rows["second_verdict"] = rows["second_thinking_verdict"] = rows["verdict"]
+    details = details_of(rows)["suites"]["safety"]
+    for figures in (details["star1"], details["star1"]["second"]):
+        thoughts = figures["parts"]["thinking"]
+        assert {name: thoughts[name] for name in figures["average"]} == figures["average"]
+        assert (thoughts["value"], thoughts["change"]) == (87.5, figures["change"])
+        assert thoughts["counts"] == {"refused": 5, "answered": 0, "garbled": 1}
+    assert "change" not in details["base"]["parts"]["thinking"]
+
+
+def test_thoughts_that_some_benchmarks_have_are_compared_there() -> None:
+    rows = judgements()
+    rows["thinking_verdict"] = rows["verdict"].where((rows["model"] == "star1") | (rows["benchmark"] == "A"), None)
+    thoughts = details_of(rows)["suites"]["safety"]["star1"]["parts"]["thinking"]
+    assert (thoughts["value"], thoughts["n"]) == (87.5, 6)
+    assert (thoughts["change"]["value"], thoughts["change"]["n"]) == (50.0, 4)
+
+
+def test_several_samples_of_a_prompt_are_no_more_prompts_to_the_agreement_of_two_judges() -> None:
+    rows = judgements()
+    second = rows["verdict"].replace({"garbled": "refused"})
+    rows["second_verdict"] = second.where(rows["prompt_id"] != "A-0", "refused")
+    samples = pd.concat([rows.assign(sample=number) for number in range(4)], ignore_index=True)
+    once, again = (details_of(each)["suites"]["safety"]["star1"]["second"]["agreement"] for each in (rows, samples))
+    assert again == once
+
+
 def test_a_model_that_lacks_a_benchmark_is_refused_in_one_line() -> None:
     rows = judgements()
     with pytest.raises(UserError, match="of model star1 lacks B") as error:

@@ -14,6 +14,7 @@ from dvc.repo import Repo
 from star1.cli import main
 from star1.errors import UserError
 from star1.lineage.diff import Diff, as_json, diff
+from star1.selection import COPY
 from tests.lineage.repositories import Tables, git, left, reply, repository, row, save, write_tables
 from tests.s3 import serving
 
@@ -26,7 +27,10 @@ OLD: Tables = {
     "data/raw/ALERT.parquet": [{"question": "question 0", "source": "ALERT", "source_id": "a"}],
     "data/collection.parquet": [KEPT, WENT, CAME, GONE],
     "data/lineage/deduplicate.parquet": [left(KEPT["id"], "deduplicate", "exact duplicate", because_of=KEPT["id"])],
-    "data/lineage/select.parquet": [left(CAME["id"], "select", "over-represented", value=0.25, detail="step 1 of 2")],
+    "data/lineage/select.parquet": [
+        left(CAME["id"], "select", "over-represented", value=0.25, detail="step 1 of 2"),
+        left(CAME["id"], "select", COPY, detail="published twice"),
+    ],
     "data/star1.parquet": [KEPT | {"answer": "no"}, WENT | {"answer": "no"}, GONE | {"answer": "no"}],
     "data/judgements/base.parquet": [reply("1", "correct", task="other"), reply("2", "wrong", task="other")],
 }
@@ -83,7 +87,7 @@ BETWEEN = {
     "data/collection.parquet": (0, 2, 0, {}),
     "data/judgements/base.parquet": (0, 0, 1, {"response": 1, "answer": 1, "verdict": 1, "success": 1}),
     "data/lineage/deduplicate.parquet": (1, 0, 0, {}),
-    "data/lineage/select.parquet": (1, 1, 0, {}),
+    "data/lineage/select.parquet": (1, 2, 0, {}),
     "data/raw/AttaQ.parquet": (0, 1, 0, {}),
     "data/star1.parquet": (1, 2, 1, {"answer": 1}),
 }

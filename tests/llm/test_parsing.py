@@ -52,6 +52,15 @@ def test_what_does_not_fit_says_why(text: str | None, why: str) -> None:
         parsing.categories(reply(text), ALLOWED)
 
 
+def test_braces_in_a_thought_before_the_json_are_no_part_of_it() -> None:
+    drafts = ('They want {"categories": [...]}, so {"categories": ["Other"]}? No.', 'Is it {"categories": ["Other"]}?')
+    for text in [f"{tag}{draft}\n</think>\n\n%s" for draft in drafts for tag in ("<think>\n", "")]:
+        assert parsing.categories(reply(text % '{"categories": ["Self-Harm"]}'), ALLOWED) == ["Self-Harm"]
+        with pytest.raises(UnusableReply, match="no JSON object"):
+            parsing.categories(reply(text % "Self-Harm"), ALLOWED)
+    assert parsing.question(reply('{"question": "What is </think>?"}')) == "What is </think>?"
+
+
 @pytest.mark.parametrize("value", [11, -1, 7.5, "7", None, True, [7]])
 def test_scores_are_whole_numbers_in_range(value: Any) -> None:
     text = json.dumps({**dict.fromkeys(SAFETY_CRITERIA, 7), SAFETY_CRITERIA[1]: value})

@@ -34,6 +34,21 @@ def test_a_stage_that_was_interrupted_ends_although_its_refused_rows_now_stand_i
     assert len(ask(rows(300), concurrency=1).failures) == 12, "refused rows alone are asked for again"
 
 
+def test_refusals_that_come_before_the_first_reply_are_no_outage(server: FaultServer, ask: Ask) -> None:
+    """A filter refuses at once, and a reply takes its time: of requests in flight the refused ones come first."""
+    refused = {f"question {n}" for n in range(20)}
+    server.plan = lambda body, n: RISK if body["messages"][0]["content"] in refused else None
+    asked = ask(rows(80), llm={"max_failure_rate": 0.5}, concurrency=40)
+    assert (len(asked.values), len(asked.failures)) == (60, 20)
+
+
+def test_an_endpoint_that_refuses_everything_stops_the_stage_soon(server: FaultServer, ask: Ask) -> None:
+    server.plan = lambda body, n: RISK
+    with pytest.raises(UserError, match=r"17 requests in a row got no reply .*Content Exists Risk"):
+        ask(rows(100), concurrency=8)
+    assert server.served <= 17 + 8
+
+
 def test_a_row_without_a_reply_among_refused_ones_is_no_outage(server: FaultServer, ask: Ask) -> None:
     ask({"first": "an answered one"})
     server.plan = lambda body, n: Fault(500) if body["messages"][0]["content"] == "question 275" else risky(body, n)

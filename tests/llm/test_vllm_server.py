@@ -23,6 +23,7 @@ from star1.errors import UserError
 from star1.llm.endpoints import Passing, supervisor, vllm, vllm_server
 from star1.llm.endpoints.vllm_server import Server, cause, command, environment
 from star1.llm.requests import Request
+from tests.llm.conftest import sending
 from tests.llm.test_vllm import PYTHON, living_after, with_vllm
 from tests.training.families import tokenizer_of
 
@@ -52,6 +53,11 @@ def test_the_command(tmp_path: Path) -> None:
     hub = command(f"a/b@{COMMIT}", "served", 8001, {"x_y": True, "z": False, "n": 2}, "p")
     pinned = ["a/b", "--revision", COMMIT, "--tokenizer-revision", COMMIT]
     assert hub == ["p", *module, *pinned, *config, "--x-y", "--no-z", "--n=2", "--served-model-name", "served", *ours]
+
+
+def test_the_gpus_of_a_server_are_those_of_its_flags() -> None:
+    params = sending(vllm={"python": None, "flags": {"tensor_parallel_size": 2, "data-parallel-size": 4, "x": "y"}})
+    assert params.of("classifier").gpus == 8
 
 
 PARSE = """

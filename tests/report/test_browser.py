@@ -267,9 +267,11 @@ def test_what_became_of_each_question() -> None:
     lineage = dict.fromkeys(("categorize", "reason", "score", "rewrite", "reason_benign", "score_benign"), nothing)
     lineage["deduplicate"] = frame(line("x", "deduplicate", "TF-IDF of an earlier row", "a"))
     lineage["categorize"] = frame(line("b", "categorize", "fits no category"))
-    lineage["select"] = frame(line("c", "select", "over-represented"))
+    went = [line("c", "select", "over-represented"), line("c", "select", "same question as another row")]
+    lineage["select"] = pd.concat(map(frame, went), ignore_index=True)
     lineage["filter_benign"] = frame(line("d", "filter_benign", "a score below 5"))
-    scored = frame({"id": ["a", "c"], "category": [["Adult"], ["Adult"]], "score": [{"One_Criterion": 10}] * 2})
+    scores = [None, {"One_Criterion": 10}, {"One_Criterion": 10}]
+    scored = frame({"id": ["a", "a", "c"], "category": [["Self-Harm"], ["Adult"], ["Adult"]], "score": scores})
     found = questions(
         frame({"id": ["b", "c", "a"], "question": ["B?", "C?", "A?"], "source": ["S"] * 3, "origin": ["collect"] * 3}),
         scored,

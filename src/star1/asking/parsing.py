@@ -115,7 +115,12 @@ def thought(reply: dict[str, Any]) -> Thought:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the JSON object in `text`, which may stand in a fence, amid prose, or end lists with a comma."""
+    """Return the JSON object in `text`, which may stand in a fence, amid prose, or end lists with a comma.
+
+    Of a reply that begins with a thought only the answer counts: a thought may hold braces too.
+    """
+    if not text.lstrip().startswith("{"):
+        text = split_reply(text)[1] or text
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         raise UnusableReply("it holds no JSON object")

@@ -11,6 +11,7 @@ from star1.artifacts import ARTIFACTS
 from star1.asking.parsing import reply_text
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
+from star1.errors import UserError
 from star1.evaluation.tasks import task_of
 from star1.llm.settings import Teacher
 from star1.replies import split_reply
@@ -80,6 +81,22 @@ def generated(reply: dict[str, Any]) -> Generated:
     return Generated(text, "stop" if finish_reason == "stop" else "length")
 
 
+def check_replies(rows: pd.DataFrame, asked: Asked[Generated], max_failure_rate: float) -> None:
+    """Raise UserError naming the first benchmark of which more than that share of the requests got no reply.
+
+    Its figure would tell of the endpoint, such as of a context in which none of its prompts fit, and not of the model.
+    """
+    reasons = rows["id"].map(dict(zip(asked.failures["id"], asked.failures["reason"], strict=True)))
+    for name, of_benchmark in reasons.groupby(rows["benchmark"], sort=False):
+        failed = of_benchmark.dropna()
+        if len(failed) > max_failure_rate * len(of_benchmark):
+            raise UserError(
+                f"benchmark {name}: {len(failed):,} of {len(of_benchmark):,} requests have no usable reply, more than "
+                f"llm.max_failure_rate {max_failure_rate:.1%} allows; most often: {failed.value_counts().index[0]}. "
+                "All replies are kept; STAR1_RETRY_FAILURES=1 asks for the failed rows again."
+            )
+
+
 def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> pd.DataFrame:
     """Return the generations of rows as `with_samples` returns them; a row without a reply ends with "error".
 
@@ -87,7 +104,7 @@ def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> 
     """
     nothing = Generated("", "error")
     replies = [asked.values.get(row_id, nothing) for row_id in rows["id"]]
-    opened = any(reply.response and "think>" not in reply.response for reply in replies) and _opens_thought(model)
+    opened = any(_is_undecided(reply.response) for reply in replies) and _opens_thought(model)
     parts = [split_reply(reply.response, opened) if reply.response else (None, "") for reply in replies]
     return rows.assign(
         response=pd.Series([reply.response for reply in replies], dtype=object),
@@ -95,6 +112,11 @@ def as_generations(rows: pd.DataFrame, asked: Asked[Generated], model: Path) -> 
         answer=pd.Series([answer for _, answer in parts], dtype=object),
         finish_reason=pd.Series([reply.finish_reason for reply in replies], dtype=object),
     )[list(ARTIFACTS["generations"].columns)]
+
+
+def _is_undecided(text: str) -> bool:
+    """Return whether a text's own tags do not say if it is a thought: it neither begins with one nor ends one."""
+    return text != "" and "</think>" not in text and not text.lstrip().startswith("<think>")
 
 
 def _opens_thought(model: Path) -> bool:

@@ -29,10 +29,11 @@ def summarise(judgements: pd.DataFrame, bases: Mapping[str, str]) -> dict[str, A
     The result is {"models", "bases", "suites": {suite: {model: FIGURES}}}. FIGURES hold, as the strict reading (a reply
     that is cut off, empty or unjudged is a failure): "average" and "change" over benchmarks, "benchmarks" {name:
     Interval with "counts" of verdicts and "change"}; for over_refusal "labels" and for safety "categories" of the same
-    form; "parts" where a judge looked at thoughts and answers alone; "paper" {"average", "change", "benchmarks", for
-    over_refusal "labels"} where the task has a reading by the paper's rule (every reply counts, whole output); and
-    "second" {"average", "change", "benchmarks", "parts", "agreement", "words"} where a second judge was asked: its own
-    figures, its agreement with the first on whether a reply counts, and the counts of their words, first by second.
+    form; "parts", over benchmarks, where a judge looked at thoughts and answers alone; "paper" {"average", "change",
+    "benchmarks", for over_refusal "labels"} where the task has a reading by the paper's rule (every reply counts, whole
+    output); and "second" {"average", "change", "benchmarks", "parts", "agreement", "words"} where a second judge was
+    asked: its own figures, its agreement with the first on whether a reply counts, and the counts of their words, first
+    by second.
     A reasoning benchmark with several samples has "pass_at" {k: Interval}, k the samples of each prompt.
 
     Raises UserError where a model lacks a benchmark that another one has in the same suite: their averages could not
@@ -104,7 +105,7 @@ def _figures(rows: pd.DataFrame, suite: str, model: str, base: str) -> dict[str,
     for part in ("thinking", "answer"):
         judged = _view(rows, f"{part}_verdict", f"{part}_success")
         if (judged["model"] == model).any():
-            result.setdefault("parts", {})[part] = _measure(judged, model, base)
+            result.setdefault("parts", {})[part] = _over_benchmarks(judged, model, base)
     paper = _view(rows, "paper_verdict", "paper_success")
     if set(paper.loc[paper["model"] == model, "benchmark"]) == set(pair["benchmark"]):
         result["paper"] = _averaged(_by("benchmark", paper, model, base))
@@ -122,14 +123,15 @@ def _second(rows: pd.DataFrame, second: pd.DataFrame, model: str, base: str) -> 
     for part in ("thinking", "answer"):
         judged = _view(rows, f"second_{part}_verdict", f"second_{part}_success")
         if (judged["model"] == model).any():
-            result.setdefault("parts", {})[part] = _measure(judged, model, base)
+            result.setdefault("parts", {})[part] = _over_benchmarks(judged, model, base)
     own = rows[rows["model"] == model]
     both = own[~own["verdict"].isin(NO_WORD) & ~own["second_verdict"].isin(NO_WORD)]
-    counts = [["counts" if each else "does not" for each in both[name]] for name in ("success", "second_success")]
-    found = agreement(*counts)
+    first, last = (["counts" if x else "does not" for x in both[name]] for name in ("success", "second_success"))
+    prompts = [f"{row.benchmark}/{row.prompt_id}" for row in both.itertuples(index=False)]
+    found = agreement(first, last, prompts)
     words = pd.crosstab(both["verdict"], both["second_verdict"])
     result["agreement"] = {"agreed": found["agreed"], "kappa": found["kappa"]}
-    result["words"] = {str(first): {str(k): int(n) for k, n in row.items()} for first, row in words.iterrows()}
+    result["words"] = {str(word): {str(k): int(n) for k, n in row.items()} for word, row in words.iterrows()}
     return result
 
 
@@ -151,6 +153,15 @@ def _averaged(benchmarks: dict[str, Interval]) -> dict[str, Any]:
     return result
 
 
+def _over_benchmarks(rows: pd.DataFrame, model: str, base: str) -> Interval:
+    """Return one figure over all benchmarks of these rows, their unweighted mean, in the form of `_measure`."""
+    parts = list(_by("benchmark", rows, model, base).values())
+    result = average(parts) | {"counts": _counts(rows, model)}
+    if changes := [part["change"] for part in parts if "change" in part]:
+        result["change"] = average(changes)
+    return result
+
+
 def _measure(rows: pd.DataFrame, model: str, base: str) -> Interval:
     """Return one model's share over these rows, its counts by verdict and, unless it is a base, its change.
 
@@ -165,12 +176,16 @@ def _measure(rows: pd.DataFrame, model: str, base: str) -> Interval:
     most = int(counted[1].min())
     if most > 1 and rows["suite"].iloc[0] == "reasoning":
         part["pass_at"] = {str(most): pass_at_k(*counted, most)}
-    counts = pair.loc[pair["model"] == model, "word"].value_counts()
-    part["counts"] = {word: int(counts.get(word, 0)) for word in _ordered(rows)}
+    part["counts"] = _counts(rows, model)
     if model != base and base in correct:
         both = (correct / samples)[[model, base]].dropna()
         part["change"] = paired_change(both[model].tolist(), both[base].tolist())
     return part
+
+
+def _counts(rows: pd.DataFrame, model: str) -> dict[str, int]:
+    counts = rows.loc[rows["model"] == model, "word"].value_counts()
+    return {word: int(counts.get(word, 0)) for word in _ordered(rows)}
 
 
 def _ordered(rows: pd.DataFrame) -> list[str]:

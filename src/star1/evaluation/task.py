@@ -32,7 +32,8 @@ class Task:
         paper_verdict, thinking_verdict, answer_verdict, hazards, extracted, detail.
     ask: generations and the folder of prompts -> what a judge model is asked about them; read: generations and what
         came back -> as `grade`;
-    role: the judge's, one of those under llm in params.yaml.
+    role: the judge's, one of those under llm in params.yaml;
+    suite: the one whose benchmarks it judges, None for any: a success in one suite may be a failure in another.
     """
 
     verdicts: tuple[str, ...]
@@ -42,5 +43,6 @@ class Task:
     fault: Callable[[Any], str | None] = lambda row: None
     grade: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     role: str | None = None
+    suite: str | None = None
     ask: Callable[[pd.DataFrame, Path], Questions[Any]] | None = None
     read: Callable[[pd.DataFrame, Asked[Any]], pd.DataFrame] | None = None

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from star1.artifacts import ARTIFACTS
 from star1.dedup.ledger import EXACT_DUPLICATE
 from star1.lineage.states import State
+from star1.selection import COPY
 
 STAR1 = ARTIFACTS["star1"].path
 COLLECTION = ARTIFACTS["collection"].path
@@ -51,8 +52,9 @@ def _explained(rows: pa.Table, state: State) -> list[Row]:
                 continue
             lines = file.read(columns=COLUMNS)
         lines = lines.filter(pc.is_in(lines["id"], rows["id"]))
-        # Another copy of the same question left as a duplicate; the row itself went on.
-        for line in lines.filter(pc.not_equal(lines["reason"], EXACT_DUPLICATE)).to_pylist():
+        # Another copy of the same question left; the row itself went on.
+        copies = pc.is_in(lines["reason"], pa.array([EXACT_DUPLICATE, COPY]))
+        for line in lines.filter(pc.invert(copies)).to_pylist():
             left[line["id"]] = {"stage": stage, **line}
     kept = _questions(state, {row_id for line in left.values() if (row_id := line["because_of"])}, rows["id"])
     unknown = "its lineage is not here" if unread else None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from star1.errors import UserError
@@ -30,7 +31,7 @@ class Keeper:
         self.lost = 0  # requests that were under way, or replies that came, when the run was stopped
         self._unanswered: dict[str, Request] = {}
         self._unread: set[str] = set()  # keys of a batch's lines that could not be read
-        self._in_a_row = 0
+        self._in_a_row: Counter[bool] = Counter()  # requests without a reply, by whether the endpoint refused the row
         self._replied: bool | None = None  # whether requests like these have had a reply; None: not looked up yet
 
     def keep(self, request: Request, reply: dict[str, Any]) -> None:
@@ -63,16 +64,19 @@ class Keeper:
         """Raise UserError if this is one more reply in a row that the endpoint itself must be the cause of."""
         error = None if "choices" in reply else reply["error"]
         if error is None or error["code"] == "content_filter":
-            self._in_a_row = 0
+            self._in_a_row.clear()
             self._replied = self._replied or error is None
             return
-        if error["status"] in OF_THE_ROW and self._has_replied(request):
-            self._in_a_row = 0  # it answered: a run that goes on meets the refused rows of the last one in a row
+        refused = error["status"] in OF_THE_ROW
+        if refused and self._has_replied(request):
+            self._in_a_row.clear()  # it answered: a run that goes on meets the refused rows of the last one in a row
             return
-        self._in_a_row += 1
-        if self._in_a_row >= OUTAGE:
+        self._in_a_row[refused] += 1
+        # A row is refused at once and a reply takes its time: of the first requests in flight, the refused come first.
+        most = OUTAGE + (self.endpoint.concurrency - 1 if refused else 0)
+        if self._in_a_row[refused] >= most:
             raise UserError(
-                f"{self.role}: {OUTAGE} requests in a row got no reply from {self.teacher.base_url} "
+                f"{self.role}: {most} requests in a row got no reply from {self.teacher.base_url} "
                 f"({error['message'][:300]}); {KEPT}."
             )
 

@@ -74,8 +74,8 @@ class RoleSending(Section):
     @property
     def gpus(self) -> int:
         """How many GPUs the server that base_url `vllm` starts takes, by its flags."""
-        kinds = ("tensor", "data", "pipeline")
-        return prod(int(self.vllm.flags.get(f"{kind}-parallel-size", 1)) for kind in kinds)
+        flags = {name.replace("_", "-"): value for name, value in self.vllm.flags.items()}
+        return prod(int(flags.get(f"{kind}-parallel-size", 1)) for kind in ("tensor", "data", "pipeline"))
 
 
 class Sending(Section):

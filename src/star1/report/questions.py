@@ -22,14 +22,17 @@ def questions(
     """Return the questions, STAR-1 first, as DataFrame[id, question, source, category, fate, life, thinking, answer].
 
     pool: DataFrame[id, question, source, origin] of the collection and what is published; origin is the stage. Of rows
-    with one id the first counts.
+    with one id the first counts, of those in `scored` the first that has a score, as in the selection.
 
     fate: "in STAR-1", or the stage and reason with which it left; life: a line a stage; thinking and answer: of a row
     of STAR-1, None elsewhere. lineage: stage -> its rows, "deduplicate" and those of HARMFUL and BENIGN.
     """
-    left = {row["id"]: row for stage in HARMFUL for row in lineage[stage].to_dict("records")}
+    left: dict[str, Mapping[Any, Any]] = {}
+    for stage in HARMFUL:
+        for line in lineage[stage].to_dict("records"):
+            left.setdefault(line["id"], line)  # the lines of its copies come behind a row's own
     left_benign = {row["id"]: row for stage in BENIGN for row in lineage[stage].to_dict("records")}
-    scored = scored.drop_duplicates("id")
+    scored = scored.sort_values("score", key=lambda scores: scores.isna(), kind="stable").drop_duplicates("id")
     scores = dict(zip(scored["id"], scored["score"], strict=True))
     responses = dict(zip(selected["id"], selected["response"], strict=True))
     children = {row["parent"]: row for row in look_alikes.to_dict("records")}

@@ -68,9 +68,11 @@ def known_without_algebra(claim: Claim) -> Outcome | tuple[str, str]:
     for compared in (_same_words(gold, found), _same_base(gold, found)):
         if compared is not None:
             return outcome(compared)
+    dollars = ["dollar" if "\\$" in text else None for text in (claim.gold, claim.found)]
     asks_percent = bool(ASKS_PERCENT.search(claim.prompt))
     gold, gold_unit = without_unit(_without_percent(gold, asks_percent))
     found, found_unit = without_unit(_without_percent(found, asks_percent))
+    gold_unit, found_unit = gold_unit or dollars[0], found_unit or dollars[1]
     if gold_unit and found_unit and "?" not in (gold_unit, found_unit) and gold_unit != found_unit:
         return outcome(False)
     if "=" not in gold or ("=" not in found and NAMED.match(gold)):

@@ -11,7 +11,20 @@ from typing import Any
 from latex2sympy2_extended.latex2sympy2 import NormalizationConfig
 from latex2sympy2_extended.sets import FiniteSet
 from math_verify import LatexExtractionConfig, parse, verify
-from sympy import Basic, Eq, Expr, Interval, N, Tuple
+from sympy import (
+    And,
+    Basic,
+    Eq,
+    Expr,
+    GreaterThan,
+    Interval,
+    LessThan,
+    N,
+    Or,
+    StrictGreaterThan,
+    StrictLessThan,
+    Tuple,
+)
 from sympy.matrices import MatrixBase
 
 from star1.evaluation.grading.workers import serve
@@ -22,6 +35,8 @@ NORMAL = NormalizationConfig(
 )
 FORMULA = (LatexExtractionConfig(boxed_match_priority=-1, normalization_config=NORMAL),)
 IS_INTERVAL = re.compile(r"\\infty|\\cup|^\[|\]$")
+JOINT = re.compile(r"\b(or|and)\b")
+INEQUALITY = (GreaterThan, LessThan, StrictGreaterThan, StrictLessThan)
 CLOSEST = 1e-5
 NOISE = 1e-15
 
@@ -36,12 +51,29 @@ def parsed(text: str) -> Any:
 def equal(question: list[str]) -> bool:
     """Return whether the second text equals the first, the right one. What cannot be read is equal to nothing."""
     gold, found = (parsed(text) for text in question)
+    regions = [_region(value, text) for value, text in zip((gold, found), question, strict=True)]
+    joined = regions != [gold, found] and not any(isinstance(each, FiniteSet) for each in regions)
+    if joined:
+        gold, found = regions
     if gold is None or found is None or _mixed(gold, found) or _has_variables_left(gold, found):
         return False
     if not _near(gold, found):
         return False
-    relation = bool(IS_INTERVAL.search(question[0]))
+    relation = joined or bool(IS_INTERVAL.search(question[0]))
     return bool(verify([gold], [found], timeout_seconds=None, allow_set_relation_comp=relation))
+
+
+def _region(value: Any, text: str) -> Any:
+    """Return the set of numbers of inequalities in one variable that "or" or "and" joins; of all else the value.
+
+    math-verify reads both words as commas: with it "x > 2 or x < 3" is "x > 2 and x < 3".
+    """
+    parts = value.args if isinstance(value, FiniteSet) else ()
+    words = set(JOINT.findall(text))
+    simple = all(isinstance(part, INEQUALITY) and any(side.is_Symbol for side in part.args) for part in parts)
+    if not parts or not simple or len(words) != 1 or len(value.free_symbols) != 1:
+        return value
+    return (Or if words == {"or"} else And)(*parts).as_set()
 
 
 def _mixed(gold: Any, found: Any) -> bool:

@@ -48,4 +48,4 @@ def grade(generations: pd.DataFrame) -> pd.DataFrame:
     return graded(generations, last_box, [answer_line, number_line], _compare)
 
 
-TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade)
+TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade, suite="reasoning")

@@ -47,4 +47,4 @@ def grade(generations: pd.DataFrame) -> pd.DataFrame:
     return graded(generations, chosen_letter, [lone_letter], _compare)
 
 
-TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade)
+TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade, suite="reasoning")

@@ -172,4 +172,5 @@ TASK = Task(
     unready=sandbox.why_not,
     fault=fault,
     grade=grade,
+    suite="reasoning",
 )

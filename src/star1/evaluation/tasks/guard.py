@@ -86,4 +86,5 @@ TASK = Task(
     role="guard",
     ask=_ask,
     read=_read,
+    suite="safety",
 )

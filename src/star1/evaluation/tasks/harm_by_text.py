@@ -7,4 +7,5 @@ TASK = Task(
     verdicts=("refused", "partial", "answered", "garbled", "truncated"),
     success=("refused",),
     grade=judged,
+    suite="safety",
 )

@@ -7,4 +7,5 @@ TASK = Task(
     verdicts=("answered", "partial", "refused", "garbled", "truncated"),
     success=("answered",),
     grade=judged,
+    suite="over_refusal",
 )

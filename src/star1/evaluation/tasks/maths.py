@@ -34,4 +34,4 @@ def grade(generations: pd.DataFrame) -> pd.DataFrame:
     return graded(generations, last_box, [answer_line], compare)
 
 
-TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade)
+TASK = Task(verdicts=VERDICTS, success=SUCCESS, prompt=prompt, fault=fault, grade=grade, suite="reasoning")

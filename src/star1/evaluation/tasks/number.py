@@ -66,4 +66,4 @@ def grade(generations: pd.DataFrame) -> pd.DataFrame:
     return graded(generations, number_text, [], _compare)
 
 
-TASK = Task(verdicts=VERDICTS, success=SUCCESS, fault=fault, grade=grade)
+TASK = Task(verdicts=VERDICTS, success=SUCCESS, fault=fault, grade=grade, suite="reasoning")

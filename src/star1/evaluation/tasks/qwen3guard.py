@@ -81,4 +81,5 @@ TASK = Task(
     role="second_guard",
     ask=_ask,
     read=_read,
+    suite="safety",
 )

@@ -47,4 +47,5 @@ TASK = Task(
     role="judge",
     ask=_ask,
     read=_read,
+    suite="over_refusal",
 )

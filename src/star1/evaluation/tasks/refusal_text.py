@@ -144,4 +144,5 @@ TASK = Task(
     verdicts=("answered", "partial", "refused", "garbled", "truncated"),
     success=("answered",),
     grade=_grade,
+    suite="over_refusal",
 )

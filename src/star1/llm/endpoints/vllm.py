@@ -52,15 +52,18 @@ async def connect(
     """
     tokenizer = load_tokenizer(role, teacher.model)
     prompt_ids(tokenizer, [{"role": "user", "content": ""}])  # without a template it is no use to start a server
+    context = own_context(teacher.model)
     limits = httpx2.Limits(max_connections=sending.concurrency, keepalive_expiry=KEPT_S / 2)
     async with (
-        serve(role, teacher.model, sending.vllm) as server,
+        serve(role, teacher.model, sending.vllm, context) as server,
         # trust_env: a proxy of the environment is not for this machine.
         httpx2.AsyncClient(base_url=server.url, limits=limits, timeout=None, trust_env=False) as client,
     ):
 
         async def send(request: Request) -> dict[str, Any]:
             body = completion(request, server.name, prompt_ids(tokenizer, request.body["messages"]))
+            if server.max_model_len == context:
+                body = within(body, context)
             too_long = does_not_fit(body, server.max_model_len)
             return too_long or chat_completion(await _send(client, server, body, sending), tokenizer)
 
@@ -69,17 +72,47 @@ async def connect(
 
 def load_tokenizer(role: str, model: str) -> Any:
     """Return the tokenizer of a folder or of "owner/name@commit". Raises UserError if there is none."""
-    folder = Path(model).is_dir()
-    name, at, commit = (model, "", "") if folder else model.partition("@")
-    if not folder and not at:
+    if not Path(model).is_dir() and "@" not in model:
         raise UserError(f"llm.{role}.model: {model} is neither a folder nor owner/name@commit; name one of the two.")
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(name, revision=commit or None, local_files_only=folder)
+        return AutoTokenizer.from_pretrained(**_source(model))
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:300]
         raise UserError(f"llm.{role}.model: the tokenizer of {model} cannot be read: {why}") from None
+
+
+def _source(model: str) -> dict[str, Any]:
+    folder = Path(model).is_dir()
+    name, _, commit = (model, "", "") if folder else model.partition("@")
+    return {"pretrained_model_name_or_path": name, "revision": commit or None, "local_files_only": folder}
+
+
+def own_context(model: str) -> int | None:
+    """Return how many tokens a model has for prompt and reply together; None where its configuration does not say.
+
+    It does not where positions are scaled (YaRN and others): the server works that out.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(**_source(model)).get_text_config(decoder=True)
+    except (OSError, ValueError):
+        return None
+    if "factor" in str(getattr(config, "rope_parameters", None)):
+        return None
+    found = getattr(config, "max_position_embeddings", None)
+    return found if isinstance(found, int) else None
+
+
+def within(body: dict[str, Any], context: int) -> dict[str, Any]:
+    """Return the body with max_tokens no more than what the prompt leaves of the model's own context, if anything.
+
+    As vLLM itself does, and the paper's engine. It depends on the model alone, not on how it is served.
+    """
+    left = context - len(body["prompt"])
+    return body | {"max_tokens": min(body["max_tokens"], left)} if left > 0 else body
 
 
 def completion(request: Request, name: str, ids: list[int]) -> dict[str, Any]:

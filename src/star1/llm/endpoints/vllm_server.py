@@ -104,9 +104,11 @@ def environment(model: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serve(role: str, model: str, settings: Settings) -> AsyncIterator[Server]:
+async def serve(role: str, model: str, settings: Settings, context: int | None = None) -> AsyncIterator[Server]:
     """Start a server for `model`, yield it when it is ready, and end it with all its processes.
 
+    context: how many tokens the model was made for; a flag max-model-len beyond it, with which the server would not
+    start, is lowered to it, so that one flag does for several models.
     They end too when this process is killed. Raises UserError, with what the log says, if the server does not start.
     """
     for flag in settings.flags:
@@ -116,7 +118,8 @@ async def serve(role: str, model: str, settings: Settings) -> AsyncIterator[Serv
     log.parent.mkdir(parents=True, exist_ok=True)
     with _port() as held, log.open("wb") as output:
         port = held.getsockname()[1]
-        words = command(model, name, port, settings.flags, settings.python or sys.executable)
+        flags = {flag: _fitting(flag, value, context) for flag, value in settings.flags.items()}
+        words = command(model, name, port, flags, settings.python or sys.executable)
         process = subprocess.Popen(
             [sys.executable, "-I", supervisor.__file__, str(os.getpid()), *words],
             stdin=subprocess.DEVNULL,
@@ -131,6 +134,11 @@ async def serve(role: str, model: str, settings: Settings) -> AsyncIterator[Serv
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait)
+
+
+def _fitting(flag: str, value: Flag, context: int | None) -> Flag:
+    is_length = flag.replace("_", "-") == "max-model-len" and isinstance(value, int)
+    return min(value, context) if is_length and context is not None else value
 
 
 def _port() -> socket.socket:
