@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from star1.errors import UserError
-from star1.files import file_md5, parse_yaml
+from star1.files import file_md5
+from star1.params import load_raw
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,7 @@ class Provenance:
 
 def provenance(root: Path, path: str) -> Provenance:
     """Return where the output `path` comes from. Raises UserError if dvc.lock does not know it or it is outdated."""
-    lock = root / "dvc.lock"
-    stages: dict[str, Any] = parse_yaml(lock.read_bytes())["stages"] if lock.is_file() else {}
+    stages = _stages(root)
     needed, hashes = {path}, dict[str, str]()
     params: dict[str, Any] = {}
     # A stage stands in the lock anywhere, so it is looked through until no stage comes to those that wrote something.
@@ -43,6 +43,20 @@ def provenance(root: Path, path: str) -> Provenance:
         params |= stages[name].get("params", {}).get("params.yaml", {})
         hashes |= {out["path"]: out["md5"] for out in stages[name]["outs"] if _covered(Path(out["path"]), needed)}
     return Provenance(dict(sorted(params.items())), dict(sorted(hashes.items())))
+
+
+def locked_paths(root: Path) -> list[str]:
+    """Return all paths that dvc.lock names, of what stages read and write."""
+    stages = _stages(root).values()
+    return [entry["path"] for stage in stages for kind in ("outs", "deps") for entry in stage.get(kind, [])]
+
+
+def _stages(root: Path) -> dict[str, Any]:
+    lock = root / "dvc.lock"
+    stages = load_raw(lock).get("stages") if lock.is_file() else {}
+    if not isinstance(stages, dict):
+        raise UserError(f"{lock}: no mapping of stages; `git checkout {lock}` restores it.")
+    return stages
 
 
 def _wrote(stage: dict[str, Any], needed: set[str]) -> bool:
