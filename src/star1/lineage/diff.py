@@ -67,7 +67,10 @@ def diff(old: str, new: str) -> Diff:
         if selected.STAR1 in found.same:
             found.selected = {"came": [], "went": []}
         else:
-            found.selected = selected.moved(before, after)
+            try:
+                found.selected = selected.moved(before, after)
+            except KeyError as error:
+                found.notes.append(f"questions of STAR-1 are not compared, {error.args[0]}")
         found.missing = before.missing() + after.missing()
     return found
 
