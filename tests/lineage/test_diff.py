@@ -188,8 +188,25 @@ def run_command(arguments: list[str]) -> None:
 def test_a_damaged_file_is_named(here: Path) -> None:
     (here / "data/star1.parquet").write_bytes(b"PAR1 and no more")
     [entry] = diff("HEAD", "workspace").missing
+    subprocess.run(entry.command.split(), cwd=here, check=True, stdin=subprocess.DEVNULL)  # `dvc pull` would refuse to
+    assert diff("HEAD", "workspace").missing == []
     assert entry.path == "data/star1.parquet"
     assert entry.problem.startswith("not a whole parquet file")
+
+
+def test_an_unbuilt_model_is_not_said_to_differ(here: Path) -> None:
+    graph = (here / "dvc.yaml").read_text()
+    (here / "dvc.yaml").write_text(f"{graph}  train:\n    cmd: exit 1\n    outs:\n    - models/star1\n")
+    git(here, "commit", "-qam", "a model to be")
+    for old, new, states in (("one", "HEAD", ["HEAD"]), ("HEAD", "one", ["HEAD"]), ("HEAD", "workspace", ["HEAD"])):
+        if new == "workspace":
+            (here / "models/star1").mkdir(parents=True)
+            (here / "models/star1/weights").write_text("0")
+        found = diff(old, new)
+        assert [(entry.state, entry.path, entry.problem) for entry in found.missing] == [
+            (state, "models/star1", "not built") for state in states
+        ]
+        assert found.others == []
 
 
 @pytest.mark.parametrize("name", ["no-such-tag", "HEAD~9", "--all"])

@@ -111,7 +111,7 @@ def _output(path: str, before: State, after: State, found: Diff) -> None:
             found.same.append(path)
     elif artifact is None:
         change = "added" if old is None else "removed" if new is None else "changed"
-        if (old and old.md5) or (new and new.md5):
+        if not any([state.unbuilt(path) for state in (before, after)]):  # a list: both say so
             found.others.append({"path": path, "change": change})
     else:
         _table(artifact, path, before, after, found)
