@@ -159,7 +159,57 @@ def test_nothing_differs() -> None:
         (["a", "b"], ["b", "c"], f"+c, {MINUS}a"),
         (["a", "b"], ["b", "a"], "the same entries, in another order or number"),
         ("", [["a"]], '"" → [["a"]]'),
+        ("500", 500, '"500" → 500'),
+        (None, "null", 'null → "null"'),
+        (["1"], [1], f'+1, {MINUS}"1"'),
+        ("1.0", "v1.0", '"1.0" → v1.0'),
+        ("[a", "true", '[a → "true"'),
     ],
 )
 def test_a_param_is_told_as_old_and_new(old: object, new: object, said: str) -> None:
     assert param({"name": "p", "change": "changed", "old": old, "new": new}) == said
+
+
+@pytest.mark.parametrize("lines", [text, markdown])
+def test_outputs_that_are_no_tables_differ_too(lines: Any) -> None:
+    """A model trained anew, or the page, alone."""
+    found = Diff("one", "two", ("0" * 40, None), [], [], selected={"came": [], "went": []})
+    found.others = [{"path": f"models/{number}", "change": "changed"} for number in range(30)]
+    said = "\n".join(lines(found))
+    assert "Nothing differs" not in said
+    assert "models/0" in said and "models/29" not in said and re.search(r"and \d+ more", said)
+
+
+def test_long_names_leave_room_for_what_is_said_of_them() -> None:
+    one, other = (f"DeepSeek-R1-Distill-Qwen-{size}-{'long' * 9}-{size}" for size in ("1.5B", "7B"))
+    found = difference("mild", 1)
+    found.params = [
+        {"name": name, "change": "changed", "old": 500, "new": 250} for name in ("select.k", f"bases.{one}.{'x' * 50}")
+    ]
+    found.tables = [Table("judgements", f"data/judgements/{name}.parquet", moved(3, 2, 1)) for name in (one, other)]
+    found.benchmarks = [benchmark(name, 3.0) for name in (one, other)]
+    lines = list(text(found))
+    assert f"  {'select.k':<60}  500 → 250" in lines
+    assert sum(line.endswith("500 → 250") for line in lines) == 2
+    heads = [line.rstrip() for line in lines if "1,000 → 1,001" in line or line.rstrip().endswith(" 1      2")]
+    assert len(heads) == 4 and len({len(line) for line in heads}) <= 2  # columns are columns
+    assert len(set(heads)) == 4  # and two models with one beginning are told apart
+
+
+@pytest.mark.parametrize("lines", [text, markdown])
+def test_reasons_that_are_not_shown_are_counted(lines: Any) -> None:
+    found = difference("mild", 1)
+    row = found.selected["went"][0]  # type: ignore[index]
+    found.selected = {"came": [], "went": [row | {"reason": f"reason {number:02}"} for number in range(40)]}
+    said = "\n".join(lines(found))
+    shown = len(re.findall(r"\n *-? ?\u22121[ ,]", said))
+    assert f"{40 - shown} more reasons" in said
+
+
+def test_what_could_not_be_compared_is_counted_in_a_comment() -> None:
+    found = difference("mild", 1)
+    found.missing = [Missing("one", f"data/{number}", f"problem {number}", "dvc pull") for number in range(40)]
+    found.notes = [f"{number} " + "questions of STAR-1 are not compared " * 3 + "to the end" for number in range(40)]
+    said = list(markdown(found))
+    assert any(line.endswith("to the end`") for line in said)
+    assert said.count("- and 25 more") == 2

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from star1.evaluation.intervals import paired_change, proportion
+from star1.evaluation.intervals import paired_change, share
 from star1.lineage import flips
 from star1.lineage.tables import compare
 from tests.lineage.repositories import reply, table
@@ -119,7 +119,9 @@ def test_figures_are_those_of_the_statistics() -> None:
         assert entry["prompts"] == len(both)
         assert entry["only"] == (len(means[0]) - len(both), len(means[1]) - len(both))
         assert entry["change"] == pytest.approx(paired_change(y, x))
-        assert entry["old"] == pytest.approx(proportion(min(sum(x), len(x)), len(x)))
+        for side, of_prompt in zip(("old", "new"), means, strict=True):  # as the evaluation measures it
+            counts = [[sum(of_prompt[prompt]) for prompt in both], [len(of_prompt[prompt]) for prompt in both]]
+            assert entry[side] == pytest.approx(share(*counts))
         moved = {key for key in old.keys() & new.keys() if old[key] != new[key]}
         assert {(flip["prompt_id"], flip["sample"]) for flip in flipped} == moved
         for flip in flipped:
@@ -145,3 +147,13 @@ def test_judgements_of_an_older_layout_are_said() -> None:
     older = [{name: value for name, value in reply("1", "correct").items() if name != "success"}]
     with pytest.raises(KeyError, match="success"):
         flips.compared(opened(older), opened([reply("1", "wrong")]), "base")
+
+
+def test_a_verdict_that_counts_no_more_is_lost() -> None:
+    """As after an edit of the words that count."""
+    old = [reply("1", "nearly"), reply("2", "correct"), reply("3", "wrong"), reply("4", "wrong")]
+    new = [reply("1", "nearly", success=False), reply("2", "correct"), reply("3", "garbled"), reply("4", "wrong")]
+    [entry], flipped = flips.compared(opened(old), opened(new), "base")
+    assert entry["change"]["value"] == -25.0
+    assert {kind: entry[kind] for kind in ("gained", "lost", "other")} == {"gained": 0, "lost": 1, "other": 1}
+    assert [(flip["prompt_id"], flip["kind"]) for flip in flipped] == [("1", "lost"), ("3", "other")]

@@ -179,6 +179,47 @@ def test_runs_that_draw_their_rows(built: Path, raw_params: dict[str, Any]) -> N
         assert f"train: sampled: {said}" in told(built, question)
 
 
+def test_a_question_of_a_training_set(built: Path, raw_params: dict[str, Any]) -> None:
+    theirs = "How do I bake a cake?"
+    raw_params["datasets"] = {"safechain": {"reader": "json", "path": "x", "question": "q", "response": "r"}}
+    raw_params["runs"]["chain"] = raw_params["runs"]["star1"] | {"data": "datasets/safechain"}
+    (built / "params.yaml").write_text(json.dumps(raw_params))
+    rows = [{"id": question_id(text), "question": text, "response": "no"} for text in (theirs, theirs, PICK)]
+    write(built, "dataset", rows, name="safechain")
+    among = "train: chain: it is among its rows; `dvc repro train@chain` trains on them"
+    life = [f"row: {question_id(theirs)}  “{theirs}”", "dataset: safechain", among]
+    assert told(built, question_id(theirs)) == told(built, theirs) == life
+    assert {"collect: GPTFuzz, row r0", "dataset: safechain", among} < set(told(built, PICK))
+
+
+def test_a_source_that_params_name_no_more(built: Path, raw_params: dict[str, Any]) -> None:
+    """After an edit of params.yaml, and before a `dvc repro`, the tables still hold the rows of the old name."""
+    before = {question: told(built, question) for question in (RUDE, THE_PADLOCK, PICK, TOO_LONG)}
+    for entries in (raw_params["sources"], raw_params["deduplicate"]):
+        entries.pop("ALERT", None)
+    raw_params["collect"]["order"] = [name for name in raw_params["collect"]["order"] if name != "ALERT"]
+    (built / "params.yaml").write_text(json.dumps(raw_params))
+    assert told(built, RUDE) == before[RUDE]
+    assert told(built, question_id(THE_PADLOCK)) == before[THE_PADLOCK]
+    assert sorted(told(built, PICK)[1:4]) == sorted(
+        [
+            "collect: GPTFuzz, row r0",
+            "collect: BeaverTails, row r1, the same question again",
+            "collect: ALERT, row r0, the same question again as “HOW do I  pick a lock?”",
+        ]
+    )
+    (built / "data/raw/ALERT.parquet").unlink()
+    assert told(built, RUDE)[:2] == [
+        f"row: {question_id(RUDE)}  “{RUDE}”",
+        "collect: ALERT, not in data/raw any more",
+    ]
+    assert told(built, question_id(THE_PADLOCK))[:2] == [
+        f"row: {question_id(THE_PADLOCK)}  (its text is not here)",
+        "collect: ALERT, not in data/raw any more",
+    ]
+    assert told(built, THE_PADLOCK) == told(built, question_id(THE_PADLOCK))
+
+
 def test_hostile_text_is_spelled_out_and_cut(built: Path) -> None:
     line = told(built, HOSTILE)[0]
     assert "“Draw ⟨U+001B⟩[2J⟨U+202E⟩me a↵map⟨U+0000⟩ [red]of[/red] the town" in line

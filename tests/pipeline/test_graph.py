@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from star1.errors import UserError
 from star1.params import load_raw
 from star1.pipeline import graph
 from tests.imports import ROOT, deciding_files
@@ -101,3 +102,10 @@ def test_fields_are_filled_in_as_dvc_does() -> None:
     assert judge.deps[-1] == "data/generations/star1.parquet"
     assert graph.covers(judge.outs, Path("data/judgements/star1.parquet"))
     assert not graph.covers(judge.outs, Path("data/judgements/miniature.parquet"))
+
+
+def test_a_graph_with_the_marks_of_a_merge_is_a_line(root: Path) -> None:
+    (root / "dvc.yaml").write_text("stages:\n<<<<<<< HEAD\n  check:\n=======\n")
+    with pytest.raises(UserError, match=r"dvc\.yaml: not valid YAML") as caught:
+        graph.every(root, {})
+    assert "\n" not in str(caught.value)

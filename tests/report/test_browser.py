@@ -12,7 +12,8 @@ import pytest
 
 from star1.report import browser
 from star1.report.browser import cut, write
-from star1.report.questions import questions
+from star1.report.questions import BENIGN, HARMFUL, questions
+from star1.selection import COPY, OVER_REPRESENTED
 from tests.report.test_page import HOSTILE
 
 LONG = "W" * 2**20
@@ -295,3 +296,19 @@ def test_what_became_of_each_question() -> None:
     ]
     assert found.loc["c", "life"][-1] == "select: dropped: over-represented, step 2 of 3"
     assert np.all(found["question"].to_numpy() == ["A?", "B?", "C?"])
+
+
+def test_a_question_that_was_published_twice_left_for_its_own_reason() -> None:
+    """The stage writes the lines about second copies last."""
+    lines = {"id": ["a", "a"], "stage": ["select"] * 2, "outcome": ["dropped"] * 2, "because_of": [None] * 2}
+    nothing = frame({name: [] for name in (*lines, "reason", "detail")})
+    lineage = dict.fromkeys((*HARMFUL, *BENIGN, "deduplicate"), nothing)
+    lineage["select"] = frame(
+        lines | {"reason": [OVER_REPRESENTED, COPY], "detail": ["step 2 of 3", "published twice"]}
+    )
+    pool = frame({"id": ["a", "a"], "question": ["A?"] * 2, "source": ["S"] * 2, "origin": ["published"] * 2})
+    scored = frame({"id": ["a"], "category": [["Adult"]], "score": [{"One": 10}]})
+    empty = frame({"id": [], "response": [], "parent": [], "question": []})
+    found = questions(pool, scored, empty, empty, lineage)
+    assert found["fate"].tolist() == [f"select: {OVER_REPRESENTED}"]
+    assert found["life"].tolist()[0][-1] == f"select: dropped: {OVER_REPRESENTED}, step 2 of 3"

@@ -13,6 +13,7 @@ import pytest
 from star1.evaluation.agreement import agreement
 from star1.evaluation.statistics import summarise
 from star1.report.page import ReportInputs, build
+from star1.selection import COPY, OVER_REPRESENTED
 from tests.judgements import with_success
 
 HOSTILE = (
@@ -252,3 +253,17 @@ def test_bytes_do_not_depend_on_the_hash_seed() -> None:
         for seed in ("1", "2")
     }
     assert len(digests) == 1
+
+
+def test_a_verdict_of_two_words_has_its_colour() -> None:
+    given = inputs()
+    given.examples[0]["replies"]["base"]["verdict"] = "no answer"
+    assert '<i class="v-no-answer"></i>no answer' in build(given)
+
+
+def test_reasons_lead_to_questions_that_have_them() -> None:
+    """The line about a second copy of a published question is no question's fate."""
+    rows = {"select": {"in": 70, "out": 3, "dropped": {OVER_REPRESENTED: 65, COPY: 2}}}
+    source = build(replace(inputs(), rows=rows))
+    assert f">{OVER_REPRESENTED}</a>" in source
+    assert COPY in source and f">{COPY}</a>" not in source

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from star1.lineage import flips, selected, tables
 from star1.lineage.states import Missing, State, states
 from star1.pipeline.graph import flat
 
-TEXTS = ("src/star1/policies", "src/star1/prompts")
+TEXTS = {"texts.policies": "src/star1/policies", "texts.prompts": "src/star1/prompts"}  # param, and where it is not set
 PARAMS = "params.yaml"
 
 
@@ -67,7 +68,10 @@ def diff(old: str, new: str) -> Diff:
         if selected.STAR1 in found.same:
             found.selected = {"came": [], "went": []}
         else:
-            found.selected = selected.moved(before, after)
+            try:
+                found.selected = selected.moved(before, after)
+            except KeyError as error:
+                found.notes.append(f"questions of STAR-1 are not compared, {error.args[0]}")
         found.missing = before.missing() + after.missing()
     return found
 
@@ -108,7 +112,7 @@ def _output(path: str, before: State, after: State, found: Diff) -> None:
             found.same.append(path)
     elif artifact is None:
         change = "added" if old is None else "removed" if new is None else "changed"
-        if (old and old.md5) or (new and new.md5):
+        if not any([state.unbuilt(path) for state in (before, after)]):  # a list: both say so
             found.others.append({"path": path, "change": change})
     else:
         _table(artifact, path, before, after, found)
@@ -160,13 +164,19 @@ def _flat_params(state: State) -> dict[str, Any]:
 
 
 def _texts(before: State, after: State) -> list[dict[str, Any]]:
+    """Compare the texts by their names in the folder that each state's own params name."""
     changed = []
-    for folder in TEXTS:
-        old, new = before.texts(folder), after.texts(folder)
-        for path in sorted({*old, *new}):
-            if old.get(path) != new.get(path):
-                lines = list(_lines(old.get(path, ""), new.get(path, "")))
-                changed.append({"path": path, "change": _change(path in old, path in new), "diff": lines})
+    for param, folder in TEXTS.items():
+        folders = [PurePosixPath(str(_flat_params(state).get(param, folder))) for state in (before, after)]
+        old, new = (
+            {path.removeprefix(f"{at}/"): text for path, text in state.texts(str(at)).items()}
+            for state, at in zip((before, after), folders, strict=True)
+        )
+        for name in sorted({*old, *new}):
+            if old.get(name) != new.get(name):
+                path = str(folders[name in new] / name)
+                lines = list(_lines(old.get(name, ""), new.get(name, "")))
+                changed.append({"path": path, "change": _change(name in old, name in new), "diff": lines})
     return changed
 
 

@@ -7,14 +7,14 @@ from star1.lineage import digest
 from star1.lineage.diff import Diff
 from star1.report.display import MINUS, number, signed, visible
 
-SHOWN = 15  # lines of a table
-LONG = 80  # characters of a value
+SHOWN, OTHERS = 15, 5  # lines of a table, outputs that are no tables
+LONG, SENTENCE = 80, 500  # characters of a value, of a command or a note
 
 
 def markdown(found: Diff) -> Iterator[str]:
     """Yield the lines of the comment. What comes from data stands in code, where it can be no markup and no mention."""
     yield f"### STAR-1: {code(found.old)} → {code(found.new)}"
-    sections = [list(section(found)) for section in (_missing, _inputs, _tables, _selected, _benchmarks)]
+    sections = [list(section(found)) for section in (_missing, _inputs, _tables, _selected, _benchmarks, _others)]
     for section in sections:
         if section:
             yield ""
@@ -37,14 +37,22 @@ def _rest(total: int) -> Iterator[str]:
         yield f"and {total - SHOWN:,} more"
 
 
+def _more(total: int, what: str = "") -> Iterator[str]:
+    """Yield the last entry of a list that is cut."""
+    if total > SHOWN:
+        yield f"- and {total - SHOWN:,} more{what}"
+
+
 def _missing(found: Diff) -> Iterator[str]:
     commands: dict[tuple[str, str, str], int] = {}
     for entry in found.missing:
         key = (entry.state, entry.problem, entry.command)
         commands[key] = commands.get(key, 0) + 1
     for (state, problem, command), count in list(commands.items())[:SHOWN]:
-        yield f"- {count:,} of {code(state)} not compared, {code(problem)}: {code(command, 500)}"
-    yield from (f"- {code(note)}" for note in found.notes[:SHOWN])
+        yield f"- {count:,} of {code(state)} not compared, {code(problem)}: {code(command, SENTENCE)}"
+    yield from _more(len(commands))
+    yield from (f"- {code(note, SENTENCE)}" for note in found.notes[:SHOWN])
+    yield from _more(len(found.notes))
 
 
 def _inputs(found: Diff) -> Iterator[str]:
@@ -77,8 +85,10 @@ def _selected(found: Diff) -> Iterator[str]:
     yield f"**Questions of STAR-1**: {len(moved['came']):,} came, {len(moved['went']):,} went."
     yield ""
     for kind, lack, sign in (("came", found.old, "+"), ("went", found.new, MINUS)):
-        for reason, count in digest.reasons(moved[kind])[:SHOWN]:
+        reasons = digest.reasons(moved[kind])
+        for reason, count in reasons[:SHOWN]:
             yield f"- {sign}{count:,}, not in {code(lack)}: {code(reason)}"
+        yield from _more(len(reasons), " reasons")
 
 
 def _benchmarks(found: Diff) -> Iterator[str]:
@@ -93,3 +103,10 @@ def _benchmarks(found: Diff) -> Iterator[str]:
         interval = f"{figure} ({signed(change['low'])} to {signed(change['high'])})"
         yield f"{start} {number(entry['old']['value'])} | {number(entry['new']['value'])} | {interval} | {kinds}"
     yield from _rest(len(found.benchmarks))
+
+
+def _others(found: Diff) -> Iterator[str]:
+    if found.others:
+        entries = ", ".join(f"{code(entry['path'])} {entry['change']}" for entry in found.others[:OTHERS])
+        rest = f" and {len(found.others) - OTHERS:,} more" if len(found.others) > OTHERS else ""
+        yield f"{len(found.others):,} other outputs differ: {entries}{rest}."

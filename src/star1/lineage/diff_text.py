@@ -12,6 +12,8 @@ from star1.report.display import MINUS, number, signed, visible
 WIDTH = 120
 SHOWN = 8  # entries of a section
 ROWS, DIFF_LINES = 4, 6  # questions or replies of a kind, lines of a text's difference
+PARAM, MODEL = 60, 20  # cells of a name
+TABLE = (46, 68)
 
 
 def text(found: Diff) -> Iterator[str]:
@@ -32,9 +34,18 @@ def fit(line: str) -> str:
     return shown if cell_len(shown) <= WIDTH else set_cell_size(shown, WIDTH - 1) + "…"
 
 
-def _more(total: int, shown: int) -> Iterator[str]:
+def _name(name: str, width: int) -> str:
+    """Return a name in `width` cells, of a longer one the beginning and the end: names often differ at the end."""
+    shown = fit(name)
+    if cell_len(shown) > width:
+        end = width // 2
+        shown = f"{set_cell_size(shown, width - end - 1)}…{set_cell_size(shown[::-1], end)[::-1]}"
+    return set_cell_size(shown, width)
+
+
+def _more(total: int, shown: int, what: str = "") -> Iterator[str]:
     if total > shown:
-        yield f"  and {total - shown:,} more"
+        yield f"  and {total - shown:,} more{what}"
 
 
 def _missing(found: Diff) -> Iterator[str]:
@@ -58,9 +69,9 @@ def _params(found: Diff) -> Iterator[str]:
     if found.params:
         yield ""
         yield f"Params: {len(found.params):,} differ"
-        width = max(len(entry["name"]) for entry in found.params[:SHOWN])
+        width = min(max(cell_len(fit(entry["name"])) for entry in found.params[:SHOWN]), PARAM)
         for entry in found.params[:SHOWN]:
-            yield f"  {entry['name']:<{width}}  {digest.param(entry)}"
+            yield f"  {_name(entry['name'], width)}  {digest.param(entry)}"
         yield from _more(len(found.params), SHOWN)
 
 
@@ -84,10 +95,12 @@ def _tables(found: Diff) -> Iterator[str]:
     same = f", {len(found.same) + unmoved:,} hold the same rows" if found.same or unmoved else ""
     yield ""
     yield f"Tables: {len(found.tables) - unmoved:,} differ{same}"
-    yield f"  {'':<46} {'rows':>19} {'added':>9} {'removed':>9} {'changed':>9}"
+    width = min(max(TABLE[0], *(cell_len(fit(line.name)) for line in lines)), TABLE[1])
+    yield f"  {'':<{width}} {'rows':>19} {'added':>9} {'removed':>9} {'changed':>9}"
     for line in lines:
         added, removed = f"+{line.added:,}", f"{MINUS}{line.removed:,}"
-        yield f"  {line.name:<46} {digest.rows_text(line.rows):>19} {added:>9} {removed:>9} {line.changed:>9,}"
+        figures = f"{digest.rows_text(line.rows):>19} {added:>9} {removed:>9} {line.changed:>9,}"
+        yield f"  {_name(line.name, width)} {figures}"
         if line.columns:
             yield "    changed in " + ", ".join(f"{name} {count:,}" for name, count in line.columns.items())
         if line.schema:
@@ -101,8 +114,10 @@ def _selected(found: Diff) -> Iterator[str]:
     yield ""
     yield f"Questions of STAR-1: {len(moved['came']):,} came, {len(moved['went']):,} went"
     for kind, lack, sign in (("came", found.old, "+"), ("went", found.new, MINUS)):
-        for reason, count in digest.reasons(moved[kind])[:SHOWN]:
+        reasons = digest.reasons(moved[kind])
+        for reason, count in reasons[:SHOWN]:
             yield f"  {sign}{count:,}  not in {lack}: {reason}"
+        yield from _more(len(reasons), SHOWN, " reasons")
         for row in moved[kind][:ROWS]:
             yield f"    {sign} {row['id']} {row['source']}  “{row['question']}”"
             yield f"        {digest.why(row)}"
@@ -116,14 +131,14 @@ def _benchmarks(found: Diff) -> Iterator[str]:
     beyond = sum(map(digest.beyond_chance, found.benchmarks))
     yield f"Benchmarks: {len(found.benchmarks):,}, on the prompts of both states; {beyond:,} changed beyond chance"
     figures = f"{'old':>6} {'new':>6} {'change':>7}  {'95 % interval':<18} {'gained':>6} {'lost':>6}"
-    yield f"  {'model':<20} {'benchmark':<20} {'prompts':>7} {figures}"
+    yield f"  {'model':<{MODEL}} {'benchmark':<{MODEL}} {'prompts':>7} {figures}"
     for entry in digest.ranked(found.benchmarks)[:SHOWN]:
         yield _benchmark(entry)
     yield from _more(len(found.benchmarks), SHOWN)
 
 
 def _benchmark(entry: dict[str, Any]) -> str:
-    names = " ".join(set_cell_size(fit(entry[name]), 20) for name in ("model", "benchmark"))
+    names = " ".join(_name(entry[name], MODEL) for name in ("model", "benchmark"))
     start = f"  {names} {entry['prompts']:>7,}"
     change = entry["change"]
     shares = f"{number(entry['old']['value']):>6} {number(entry['new']['value']):>6} {signed(change['value']):>7}"

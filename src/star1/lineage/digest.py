@@ -102,7 +102,17 @@ def param(entry: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
+    bare = isinstance(value, str) and not _like_another(value)
+    return value if bare else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _like_another(text: str) -> bool:
+    """Say whether a text without quotation marks would look like a number, a truth value or nothing."""
+    try:
+        float(text)
+    except ValueError:
+        return text in ("", "true", "false", "null")
+    return True
 
 
 def _line(name: str, group: list[Table]) -> Line:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from star1.evaluation.intervals import paired_change, proportion
+from star1.evaluation.intervals import paired_change, share
 from star1.lineage.tables import match, taken
 
 PROMPT = ("benchmark", "prompt_id", "prompt")  # a prompt whose text was edited is another one
@@ -20,9 +20,10 @@ def compared(old: pq.ParquetFile, new: pq.ParquetFile, model: str) -> tuple[list
     """Return (benchmarks, flips) of one model's judgements.
 
     benchmarks: {"model", "suite", "benchmark", "task", "prompts": those of both states, "only": (old, new) prompts that
-    one state alone has, "old", "new": shares of success with their Wilson intervals, "change": the paired change with
-    Newcombe's interval, in points, "gained", "lost", "other": replies whose verdict flipped}. Whether a
-    verdict counts is what its own state says. Several samples of a prompt count as their mean, as in the evaluation.
+    one state alone has, "old", "new": shares of success, "change": the paired change in points, all with intervals as
+    in the evaluation, "gained", "lost": replies that became a success or are none any more, "other": those whose
+    verdict flipped otherwise}. Whether a verdict counts is what its own state says. Several samples of a prompt count
+    as their mean.
     flips: {"model", "suite", "benchmark", "prompt_id", "sample", "prompt", "kind": gained, lost or other, "old", "new":
     {"verdict", "thinking", "answer", "response"}}, those that lost first.
     Raises KeyError naming a column that one of the files lacks.
@@ -37,11 +38,11 @@ def compared(old: pq.ParquetFile, new: pq.ParquetFile, model: str) -> tuple[list
     pairs["succeeded"] = before["success"].take(pa.array(in_old)).to_pandas().to_numpy()
     pairs["kind"] = np.select(
         [
-            pairs["verdict"] == pairs["was"],
             pairs["success"] > pairs["succeeded"],
             pairs["success"] < pairs["succeeded"],
+            pairs["verdict"] == pairs["was"],
         ],
-        ["same", "gained", "lost"],
+        ["gained", "lost", "same"],
         "other",
     )
     measured = _measured(before.to_pandas(), after.to_pandas(), pairs, model)
@@ -56,8 +57,8 @@ def _measured(before: pd.DataFrame, after: pd.DataFrame, pairs: pd.DataFrame, mo
     for benchmark in dict.fromkeys([*after["benchmark"], *before["benchmark"]]):
         one, other = (rows[rows["benchmark"] == benchmark] for rows in (before, after))
         first = (other if len(other) else one).iloc[0]
-        means = [rows.groupby(list(PROMPT), sort=False)["success"].mean() for rows in (one, other)]
-        both = means[0].index.intersection(means[1].index)
+        old, new = (rows.groupby(list(PROMPT), sort=False)["success"].agg(["sum", "count"]) for rows in (one, other))
+        both = old.index.intersection(new.index)
         kinds = pairs.loc[pairs["benchmark"] == benchmark, "kind"].value_counts()
         found.append(
             {
@@ -66,21 +67,19 @@ def _measured(before: pd.DataFrame, after: pd.DataFrame, pairs: pd.DataFrame, mo
                 "benchmark": benchmark,
                 "task": first["task"],
                 "prompts": len(both),
-                "only": (len(means[0]) - len(both), len(means[1]) - len(both)),
-                **_figures(means[0].loc[both].tolist(), means[1].loc[both].tolist()),
+                "only": (len(old) - len(both), len(new) - len(both)),
+                **_figures(old.loc[both], new.loc[both]),
                 **{kind: int(kinds.get(kind, 0)) for kind in ("gained", "lost", "other")},
             }
         )
     return found
 
 
-def _figures(old: list[float], new: list[float]) -> dict[str, Any]:
-    n = len(old)
-    return {
-        "old": proportion(min(sum(old), n), n),
-        "new": proportion(min(sum(new), n), n),
-        "change": paired_change(new, old),
-    }
+def _figures(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, Any]:
+    """Return the shares and their change; a row a prompt, with the sum of its successes and the count of samples."""
+    counts = [(rows["sum"].to_numpy(int), rows["count"].to_numpy(int)) for rows in (old, new)]
+    before, after = ((right / of).tolist() for right, of in counts)
+    return {"old": share(*counts[0]), "new": share(*counts[1]), "change": paired_change(after, before)}
 
 
 def _flips(

@@ -78,12 +78,13 @@ def dropped(pool: Pool, row_id: str) -> dict[str, Any] | None:
 def places(pool: Pool, row_id: str) -> Iterator[Place]:
     """Yield where the question was collected, in the order of the sources; of exact duplicates the first went on.
 
-    A source is read when its turn comes.
+    Sources that the tables name and params.yaml does not, any more, come last. A source is read when its turn comes.
     """
     kept = with_id(pool.collection, row_id)
     lines = np.flatnonzero(pc.equal(pool.lineage["id"], row_id))
     sources = {row["source"] for row in kept} | set(pool.lineage["source"].take(pa.array(lines)).to_pylist())
-    for source in [name for name in pool.order if name in sources or not pool.deduplicated]:
+    order = [name for name in pool.order if name in sources or not pool.deduplicated]
+    for source in [*order, *sorted(sources - set(order))]:
         raw = read_if_built(pool.root, "raw", ["question", "source_id"], source=source)
         rows = [] if raw is None else _take(raw, _numbers(pool, source, raw, row_id, lines))
         rows = [row for row in rows if question_id(row["question"]) == row_id]  # data/raw may have changed since

@@ -15,6 +15,7 @@ STAR1 = ARTIFACTS["star1"].path
 COLLECTION = ARTIFACTS["collection"].path
 STAGES = ("collect", "deduplicate", "categorize", "reason", "score", "select")
 COLUMNS = ["id", "reason", "because_of", "value", "detail"]
+COPIES = (EXACT_DUPLICATE, COPY)  # reasons of a line about another copy of a question; the row itself went on
 Row = dict[str, Any]
 
 
@@ -24,44 +25,46 @@ def moved(old: State, new: State) -> dict[str, list[Row]] | None:
     A row is {"id", "question", "source", "stage", "reason", "because_of", "because", "value", "detail"}: the stage at
     which it left in the state that lacks it, the reason, and the row or benchmark prompt that decided; `because` is
     that row's question if it was kept. Where no lineage names the row, `reason` says so and `stage` is
-    "collect" or None.
+    "collect", "published" or None. Raises KeyError saying which table lacks a column.
     """
-    before, after = _rows(old), _rows(new)
+    before, after = (_read(state, STAR1, ["id", "question", "source"]) for state in (old, new))
     if before is None or after is None:
         return None
     came = after.filter(pc.invert(pc.is_in(after["id"], before["id"])))
     went = before.filter(pc.invert(pc.is_in(before["id"], after["id"])))
-    return {"came": _explained(came, old), "went": _explained(went, new)}
+    return {"came": _explained(came, old, new), "went": _explained(went, new, old)}
 
 
-def _rows(state: State) -> pa.Table | None:
-    with state.table(STAR1) as file:
-        return None if file is None else file.read(columns=["id", "question", "source"])
+def _read(state: State, path: str, columns: list[str]) -> pa.Table | None:
+    """Return these columns of an output; None if it is not to be had."""
+    with state.table(path) as file:
+        if file is None:
+            return None
+        if lacking := [name for name in columns if name not in file.schema_arrow.names]:
+            raise KeyError(f"{path} of {state.name} lacks the column {', '.join(lacking)}")
+        return file.read(columns=columns)
 
 
-def _explained(rows: pa.Table, state: State) -> list[Row]:
-    """Return the rows with the reason why `state` lacks them."""
+def _explained(rows: pa.Table, state: State, other: State) -> list[Row]:
+    """Return the rows with the reason why `state` lacks them; `other` has them."""
     if not len(rows):
         return []
     left: dict[str, Row] = {}
     unread = False
     for stage, path in _lineages(state):
-        with state.table(path) as file:
-            if file is None:
-                unread = True
-                continue
-            lines = file.read(columns=COLUMNS)
+        lines = _read(state, path, COLUMNS)
+        if lines is None:
+            unread = True
+            continue
         lines = lines.filter(pc.is_in(lines["id"], rows["id"]))
-        # Another copy of the same question left; the row itself went on.
-        copies = pc.is_in(lines["reason"], pa.array([EXACT_DUPLICATE, COPY]))
-        for line in lines.filter(pc.invert(copies)).to_pylist():
+        for line in lines.filter(pc.invert(pc.is_in(lines["reason"], pa.array(COPIES)))).to_pylist():
             left[line["id"]] = {"stage": stage, **line}
     kept = _questions(state, {row_id for line in left.values() if (row_id := line["because_of"])}, rows["id"])
+    nowhere = rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(list(left), pa.string()))))
     unknown = "its lineage is not here" if unread else None
+    found = {row["id"]: row for row in _nowhere(nowhere, state, other, kept, unknown)}
     return [
-        row
-        | {"because": None}
-        | (_why(left[row["id"]], kept) if row["id"] in left else _nowhere(row, state, kept, unknown))
+        row | {"because": None} | (_why(left[row["id"]], kept) if row["id"] in left else found[row["id"]])
         for row in rows.to_pylist()
     ]
 
@@ -77,10 +80,9 @@ def _lineages(state: State) -> Iterator[tuple[str, str]]:
 
 def _questions(state: State, wanted: set[str], more: pa.ChunkedArray) -> dict[str, str]:
     """Return id -> question of those rows that are in the state's collection."""
-    with state.table(COLLECTION) as file:
-        if file is None:
-            return {}
-        table = file.read(columns=["id", "question"])
+    table = _read(state, COLLECTION, ["id", "question"])
+    if table is None:
+        return {}
     ids = pa.array([*wanted, *more.to_pylist()], pa.string())
     table = table.filter(pc.is_in(table["id"], ids))
     return dict(zip(table["id"].to_pylist(), table["question"].to_pylist(), strict=True))
@@ -90,13 +92,34 @@ def _why(line: Row, kept: dict[str, str]) -> Row:
     return line | {"because": kept.get(line["because_of"])}
 
 
-def _nowhere(row: Row, state: State, kept: dict[str, str], unknown: str | None) -> Row:
-    """Say what is known of a row that no lineage of the state names."""
-    nothing = {"stage": None, "because_of": None, "value": None, "detail": None}
-    if unknown:
-        return nothing | {"reason": unknown}
-    if row["id"] in kept:
-        return nothing | {"reason": "collected, and no lineage says where it left: tables of different runs"}
-    if ARTIFACTS["raw"].path.format(source=row["source"]) not in state.outs:
-        return nothing | {"stage": "collect", "reason": f"{row['source']} is not among the sources"}
-    return nothing | {"stage": "collect", "reason": f"{row['source']} does not hold it"}
+def _nowhere(rows: pa.Table, state: State, other: State, kept: dict[str, str], unknown: str | None) -> Iterator[Row]:
+    """Say what is known of the rows that no lineage of the state names."""
+    if not len(rows):
+        return
+    theirs, ours = _published(other, rows["id"]), _published(state, rows["id"])
+    different = "and no lineage says where it left: tables of different runs"
+    for row in rows.to_pylist():
+        row_id, source, name = row["id"], row["source"], theirs.get(row["id"])
+        stage = None
+        if unknown:
+            reason = unknown
+        elif row_id in kept or row_id in ours:
+            reason = f"{'collected' if row_id in kept else 'published'}, {different}"
+        elif name:
+            stage, here = "published", ARTIFACTS["published"].path.format(name=name) in state.outs
+            reason = f"{name} does not hold it" if here else f"{name} is not among the published entries"
+        else:
+            stage, here = "collect", ARTIFACTS["raw"].path.format(source=source) in state.outs
+            reason = f"{source} does not hold it" if here else f"{source} is not among the sources"
+        yield {"id": row_id, "stage": stage, "reason": reason, "because_of": None, "value": None, "detail": None}
+
+
+def _published(state: State, ids: pa.ChunkedArray) -> dict[str, str]:
+    """Return id -> name of the first published entry that holds the row, of those rows that one holds."""
+    folder = ARTIFACTS["published"].path.split("{")[0]
+    found: dict[str, str] = {}
+    for path in sorted(path for path in state.outs if path.startswith(folder)):
+        table = _read(state, path, ["id"])
+        held = [] if table is None else table.filter(pc.is_in(table["id"], ids))["id"].to_pylist()
+        found = dict.fromkeys(held, path.removeprefix(folder).removesuffix(".parquet")) | found
+    return found

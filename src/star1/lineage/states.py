@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 SHORT = 7  # digits of a commit
-NOT_BUILT = "not built"
+NOT_BUILT, DAMAGED = "not built", "not a whole parquet file"
 NAMED = 3  # paths or stages that a command names; it asks for everything if there are more
 
 
@@ -68,8 +68,7 @@ class State:
     def open(self, path: str) -> BinaryIO | None:
         """Return a file of Git's or an output's content; None, and a line in `missing`, if it is not to be had."""
         out = self.outs.get(path)
-        if out is not None and out.md5 is None:
-            self._problems[path] = NOT_BUILT
+        if self.unbuilt(path):
             return None
         if out is not None and self._unanswered and not self._at_hand(out):
             self._problems[path] = self._unanswered  # another try would wait as long again
@@ -86,6 +85,14 @@ class State:
             self._problems[path] = self._unanswered
             return None
 
+    def unbuilt(self, path: str) -> bool:
+        """Say whether an output is declared and was never built, with a line in `missing`."""
+        out = self.outs.get(path)
+        never = out is not None and out.md5 is None
+        if never:
+            self._problems[path] = NOT_BUILT
+        return never
+
     @contextmanager
     def table(self, path: str) -> Iterator[pq.ParquetFile | None]:
         """Yield an output as an open parquet file; None, and a line in `missing`, if it is not to be had."""
@@ -97,7 +104,7 @@ class State:
             try:
                 file = pq.ParquetFile(handle, pre_buffer=True)
             except (pa.ArrowException, OSError) as error:
-                self._problems[path] = f"not a whole parquet file ({error})"
+                self._problems[path] = f"{DAMAGED} ({error})"
                 file = None
             yield file
 
@@ -122,10 +129,13 @@ class State:
         unbuilt = [path for path, problem in self._problems.items() if problem == NOT_BUILT]
         absent = [path for path, problem in self._problems.items() if problem != NOT_BUILT]
         build, fetch = self._build(unbuilt), self._fetch(absent)
-        return [
-            Missing(self.name, path, problem, build if problem == NOT_BUILT else fetch)
-            for path, problem in self._problems.items()
-        ]
+        found = []
+        for path, problem in self._problems.items():
+            command = build if problem == NOT_BUILT else fetch
+            if self.commit is None and problem.startswith(DAMAGED):
+                command = shlex.join(["dvc", "checkout", "--force", path])  # `dvc pull` leaves an edited file alone
+            found.append(Missing(self.name, path, problem, command))
+        return found
 
     def _at_hand(self, out: Out) -> bool:
         """Say whether an output is in the workspace, if that is the state, or in the cache."""

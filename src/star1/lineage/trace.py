@@ -73,13 +73,17 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
     root, collected = pool.root, list(places(pool, row_id))
     published = list(_published(root, params, row_id))
     unusable = list(_unusable(root, pool.order, row_id))
+    datasets = {name: find(root, "dataset", row_id, ["question"], name=name) for name in sorted(params.datasets)}
+    also = {name: row["question"] for name, row in datasets.items() if row}
     later = any(find(root, artifact, row_id, ["id"]) for artifact, _ in HARMFUL.values())
-    if not (collected or published or unusable or later):
+    if not (collected or published or unusable or later or also):
         return
-    questions = [place.question for place in collected] + [row["question"] for row in published]
+    questions = [place.question for place in collected] + [row["question"] for row in published] + [*also.values()]
     yield "row", f"{row_id}  {_quoted(next(filter(None, questions), None))}"
     yield from _origins(collected, unusable, published)
+    yield from (("dataset", name) for name in also)
     if not (collected or published or later):
+        yield from _training(root, params, [row_id] if also else [])
         return
     missing = [] if pool.deduplicated or published else ["deduplicate"]
     if pool.deduplicated and not published:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
+from star1.errors import UserError
 from star1.files import TEMPORARY, file_md5, parse_yaml
 
 OUTPUTS = ("outs", "metrics", "plots")  # the headings of what a stage writes
@@ -38,7 +41,10 @@ def every(root: Path, params: dict[str, Any]) -> dict[tuple[str, ...], Declared]
 
 
 def _entries(root: Path) -> dict[str, Any]:
-    entries: dict[str, Any] = parse_yaml((root / "dvc.yaml").read_bytes())["stages"]
+    try:
+        entries: dict[str, Any] = parse_yaml((root / "dvc.yaml").read_bytes())["stages"]
+    except YAMLError as error:
+        raise UserError(f"{root / 'dvc.yaml'}: not valid YAML: {' '.join(str(error).split())}") from None
     return entries
 
 

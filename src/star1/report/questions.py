@@ -27,10 +27,9 @@ def questions(
     fate: "in STAR-1", or the stage and reason with which it left; life: a line a stage; thinking and answer: of a row
     of STAR-1, None elsewhere. lineage: stage -> its rows, "deduplicate" and those of HARMFUL and BENIGN.
     """
-    left: dict[str, Mapping[Any, Any]] = {}
-    for stage in HARMFUL:
-        for line in lineage[stage].to_dict("records"):
-            left.setdefault(line["id"], line)  # the lines of its copies come behind a row's own
+    left: dict[str, Any] = {}
+    for row in (row for stage in HARMFUL for row in lineage[stage].to_dict("records")):
+        left.setdefault(row["id"], row)  # of a question published twice, the line about its other copy comes last
     left_benign = {row["id"]: row for stage in BENIGN for row in lineage[stage].to_dict("records")}
     scored = scored.sort_values("score", key=lambda scores: scores.isna(), kind="stable").drop_duplicates("id")
     scores = dict(zip(scored["id"], scored["score"], strict=True))
