@@ -1,5 +1,9 @@
 """`star1` from any folder of the repository: its root is found, or the command ends with one line."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ from star1 import cli
 from star1.llm.requests import Request
 from star1.llm.store import Store
 from tests.conftest import edit_params
+from tests.imports import ROOT
 
 
 @pytest.fixture
@@ -50,6 +55,18 @@ def test_commands_find_the_root_from_below(root: Path, star1) -> None:
     assert star1("responses", "pack", "mine", at=below)[0] == 0
     assert (below / "mine").is_dir()
     assert not (below / ".star1").exists()
+
+
+def test_a_repository_is_looked_at_with_its_own_code(root: Path) -> None:
+    """An installed star1 is that of one checkout; another clone and the copy of an experiment may have other code."""
+    shutil.copytree(ROOT / "src/star1", root / "src/star1", dirs_exist_ok=True)
+    own = root / "src/star1/cli.py"
+    own.write_text(own.read_text().replace("    app(", "    print(__file__, sys.argv[1:]); app("))
+    command = [sys.executable, "-c", "from star1.cli import main; main()", "preset", "x y"]
+    installed = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=root / "configs", env=installed, capture_output=True, text=True)
+    assert done.stdout == f"{own} ['preset', 'x y']\n"
+    assert (done.returncode, done.stderr) == (1, "star1: no preset 'x y'; there are .\n")
 
 
 @pytest.mark.parametrize("command", ["check", "preset", "trace x", "estimate", "responses stats", "responses pack"])
