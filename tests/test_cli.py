@@ -12,6 +12,7 @@ import pytest
 from star1 import cli
 from star1.llm.requests import Request
 from star1.llm.store import Store
+from star1.pipeline.home import home
 from tests.conftest import edit_params
 from tests.imports import ROOT
 
@@ -123,3 +124,16 @@ def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, st
     line = "llm.scorer: set the environment variable OPENAI_API_KEY to the key for https://api.example/v1.\n"
     assert star1("check") == (1, f"star1: {line}")
     assert star1("check", "--mark", "data/.checked") == (0, f"warning: {line}")
+
+
+def test_a_relative_home_is_the_same_from_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the copy of an experiment it would go with the copy, and each reply would be paid for again."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("STAR1_HOME", "kept")
+    monkeypatch.chdir(root / "configs")
+    assert home().resolve() == root / "kept"
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert home() == Path("/main/kept")
+    monkeypatch.setenv("STAR1_HOME", "/elsewhere")
+    monkeypatch.chdir("/")
+    assert home() == Path("/elsewhere")
