@@ -3,7 +3,7 @@
 from star1.asking.questions import Questions, ask_judges
 from star1.evaluation.agreement import agreement as agreement_of
 from star1.evaluation.intervals import rounded
-from star1.evaluation.judging import judge_of, judged, labelled_replies, questions_by_task
+from star1.evaluation.judging import judge_of, judged, labelled_replies, questions_by_task, verdict_words
 from star1.files import write_json
 from star1.pipeline.stage import Stage, main
 
@@ -19,7 +19,7 @@ def agreement(stage: Stage, judge: str) -> None:
     labelled, entry = stage.read("labelled", judge=judge), stage.params.agreement[judge]
     asked = ask_judges(stage, tasks(stage, judge))
     verdicts = judged(labelled_replies(labelled, judge, entry.task), asked)["verdict"]
-    stage.write("agreement", labelled.assign(verdict=verdicts), judge=judge)
+    stage.write("agreement", labelled.assign(verdict=verdicts), verdict_words(), judge=judge)
     found = agreement_of(labelled["label"].tolist(), verdicts.tolist())
     about = {"task": entry.task, "judge": judge_of(entry.task, stage.params.llm)}
     write_json(stage.output(f"metrics/agreement/{judge}.json"), about | rounded(found, 4))

@@ -1,7 +1,7 @@
 """Judge one model's replies: refused, answered or garbled; safe or unsafe; correct, wrong or cut off."""
 
 from star1.asking.questions import Questions, ask_judges
-from star1.evaluation.judging import judged, questions_by_task, rows_to_judge, with_second
+from star1.evaluation.judging import judged, questions_by_task, rows_to_judge, verdict_words, with_second
 from star1.pipeline.stage import Stage, main
 
 
@@ -16,7 +16,7 @@ def judge(stage: Stage, model: str) -> None:
     rows = stage.read("generations", model=model)
     asked = ask_judges(stage, tasks(stage, model))
     judgements = with_second(judged(rows, asked), stage.params.evaluate.second_judges, asked)
-    stage.write("judgements", judgements, model=model)
+    stage.write("judgements", judgements, verdict_words(), model=model)
 
 
 if __name__ == "__main__":

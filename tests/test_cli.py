@@ -1,5 +1,9 @@
 """`star1` from any folder of the repository: its root is found, or the command ends with one line."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,9 @@ import pytest
 from star1 import cli
 from star1.llm.requests import Request
 from star1.llm.store import Store
+from star1.pipeline.home import home
 from tests.conftest import edit_params
+from tests.imports import ROOT
 
 
 @pytest.fixture
@@ -50,6 +56,18 @@ def test_commands_find_the_root_from_below(root: Path, star1) -> None:
     assert star1("responses", "pack", "mine", at=below)[0] == 0
     assert (below / "mine").is_dir()
     assert not (below / ".star1").exists()
+
+
+def test_a_repository_is_looked_at_with_its_own_code(root: Path) -> None:
+    """An installed star1 is that of one checkout; another clone and the copy of an experiment may have other code."""
+    shutil.copytree(ROOT / "src/star1", root / "src/star1", dirs_exist_ok=True)
+    own = root / "src/star1/cli.py"
+    own.write_text(own.read_text().replace("    app(", "    print(__file__, sys.argv[1:]); app("))
+    command = [sys.executable, "-c", "from star1.cli import main; main()", "preset", "x y"]
+    installed = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=root / "configs", env=installed, capture_output=True, text=True)
+    assert done.stdout == f"{own} ['preset', 'x y']\n"
+    assert (done.returncode, done.stderr) == (1, "star1: no preset 'x y'; there are .\n")
 
 
 @pytest.mark.parametrize("command", ["check", "preset", "trace x", "estimate", "responses stats", "responses pack"])
@@ -106,3 +124,16 @@ def test_check_names_missing_keys_by_hand_and_not_in_the_pipeline(root: Path, st
     line = "llm.scorer: set the environment variable OPENAI_API_KEY to the key for https://api.example/v1.\n"
     assert star1("check") == (1, f"star1: {line}")
     assert star1("check", "--mark", "data/.checked") == (0, f"warning: {line}")
+
+
+def test_a_relative_home_is_the_same_from_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the copy of an experiment it would go with the copy, and each reply would be paid for again."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("STAR1_HOME", "kept")
+    monkeypatch.chdir(root / "configs")
+    assert home().resolve() == root / "kept"
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert home() == Path("/main/kept")
+    monkeypatch.setenv("STAR1_HOME", "/elsewhere")
+    monkeypatch.chdir("/")
+    assert home() == Path("/elsewhere")

@@ -1,5 +1,6 @@
 """`star1`: the few things that DVC has no verb for."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -216,10 +217,26 @@ def _store() -> "Store":
     return Store(home() / "responses")
 
 
+def _go_on_with_the_repository_s_code() -> None:
+    """Start anew with the code of the repository, if star1 is installed from another one.
+
+    A clone, or the copy in which an experiment runs, may have other code, and its stages are imported from there.
+    """
+    try:
+        code = str(repository().resolve() / "src")
+    except UserError:
+        return  # the command says so
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if Path(code, "star1/cli.py").is_file() and not Path(__file__).is_relative_to(code) and paths[:1] != [code]:
+        os.environ["PYTHONPATH"] = os.pathsep.join([code, *paths])
+        os.execv(sys.executable, [sys.executable, "-m", "star1.cli", *sys.argv[1:]])
+
+
 def main() -> None:
     """Run the command line; a UserError prints its message without a traceback."""
     try:
-        app()
+        _go_on_with_the_repository_s_code()
+        app(prog_name="star1")
     except (UserError, OSError) as problem:
         error: Exception = problem
         if isinstance(problem, OSError) and (told := of_the_disk(problem)):
@@ -231,3 +248,7 @@ def main() -> None:
             error = UserError(f"{problem.filename2 or problem.filename}: {problem.strerror}")
         print(f"star1: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

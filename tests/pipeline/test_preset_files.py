@@ -67,6 +67,15 @@ def test_teachers_may_be_laid_over_the_paper(root: Path, name: str) -> None:
     assert params.sending.of("reasoner").retries == before.sending.of("reasoner").retries
 
 
+@pytest.mark.parametrize("name", [*OVER_PAPER, "real-files"])
+def test_paper_laid_over_another_preset_is_the_paper_again(root: Path, name: str) -> None:
+    lay_over(root / "params.yaml", root / "presets", "paper")
+    paper = load(root / "params.yaml")
+    for each in (name, "paper"):
+        lay_over(root / "params.yaml", root / "presets", each)
+    assert load(root / "params.yaml") == paper
+
+
 def test_comments_stay_and_entries_are_replaced_whole(root: Path) -> None:
     lay_over(root / "params.yaml", root / "presets", "paper")
     text = (root / "params.yaml").read_text()
@@ -80,6 +89,17 @@ def test_a_preset_that_does_not_fit_changes_nothing(root: Path) -> None:
     with pytest.raises(UserError, match=r"select\.k: Input should be greater than 0"):
         lay_over(root / "params.yaml", root / "presets", "odd")
     assert (root / "params.yaml").read_bytes() == before
+
+
+def test_a_preset_laid_over_the_wrong_one_says_where_to_look(root: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        lay_over(root / "params.yaml", root / "presets", "over-refusal")
+    mistake, advice = str(caught.value).splitlines()
+    assert "params.yaml: evaluate.models: 'r1-distill' is not one of the bases and runs: miniature, star1" in mistake
+    assert advice == (
+        "preset over-refusal: params.yaml is as it was, since these would be its mistakes; "
+        "the first lines of presets/over-refusal.yaml say what it is laid over."
+    )
 
 
 @pytest.mark.parametrize("text", [b"", b"- a\n", b"a: [1\n", b"a: 1\na: 2\n", b"a: \xff\n", b"a: \x00\n"])

@@ -1,6 +1,7 @@
 """The stage contract: declared inputs only, schema-checked whole outputs, and no row that vanishes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,24 @@ def test_an_interrupt_during_the_imports_is_told_in_a_line(tmp_path: Path) -> No
 def test_a_stage_s_process_does_without_scikit_learn(tmp_path: Path) -> None:
     look = "import importlib.util\nprint(importlib.util.find_spec('sklearn'))\nraise KeyboardInterrupt\n"
     assert began(tmp_path, look).stdout == "None\n"
+
+
+def test_a_stage_and_its_children_run_the_code_of_their_own_copy_of_the_repository(tmp_path: Path) -> None:
+    """`dvc exp run --temp` and --queue work in a copy, where an installed star1 is the one of the first."""
+    for package in ("stages", "src/star1"):
+        (tmp_path / package).mkdir(parents=True)
+        shutil.copy(ROOT / package / "__init__.py", tmp_path / package)
+    (tmp_path / "src/star1/child.py").write_text("print(__file__)\n")
+    (tmp_path / "stages/look.py").write_text(
+        "import subprocess, sys, star1\n"
+        "print(star1.__file__, flush=True)\n"
+        "subprocess.run([sys.executable, '-m', 'star1.child'], check=True)\n"
+    )
+    installed = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "stages.look"]
+    done = subprocess.run(command, cwd=tmp_path, env=installed, capture_output=True, text=True)
+    own = tmp_path / "src/star1"
+    assert (done.stdout.split(), done.stderr) == ([str(own / "__init__.py"), str(own / "child.py")], "")
 
 
 def test_openmp_gets_its_spin_count_before_torch_is_imported() -> None:

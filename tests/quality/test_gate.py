@@ -18,6 +18,7 @@ from star1 import artifacts
 from star1.artifacts import ARTIFACTS, MAY_BE_EMPTY
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
 from star1.errors import UserError
+from star1.evaluation.judging import verdict_words
 from star1.quality import client
 from tests.imports import ROOT, is_empty_package
 
@@ -111,7 +112,8 @@ def ask(tmp_path: Path, artifact: str, frame: pd.DataFrame) -> None:
     artifacts.write_table(artifacts.to_table(ARTIFACTS[artifact], frame), table)
     keys = {"source": "s", "suite": "s", "benchmark": "b", "stage": "s", "model": "m", "name": "n", "judge": "j"}
     target = ARTIFACTS[artifact].at(**keys)
-    client.check(artifact, table, target, tmp_path / "docs", ["Self-Harm", "Violence / Physical Harm"])
+    categories = ["Self-Harm", "Violence / Physical Harm"]
+    client.check(artifact, table, target, tmp_path / "docs", categories, verdict_words())
 
 
 def shown(message: str) -> str:
@@ -193,7 +195,32 @@ def test_a_gate_outlives_the_checkout_that_started_it(own_gate: str, tmp_path: P
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "copy"), "TMPDIR": own_gate}
     subprocess.run([sys.executable, "-c", start], env=environment, check=True)
     shutil.rmtree(tmp_path / "copy")
-    ask(tmp_path, "categorized", good("categorized"))
+    for artifact in ("categorized", "judgements", "agreement"):
+        ask(tmp_path, artifact, good(artifact))
+
+
+def test_a_table_is_checked_by_the_words_of_the_checkout_that_asks(own_gate: str, tmp_path: Path) -> None:
+    """Two checkouts with the same suites share a gate; a task of one of them knows another verdict."""
+    kill_gates()
+    shutil.copytree(ROOT / "src", tmp_path / "copy")
+    task = tmp_path / "copy/star1/evaluation/tasks/harm_by_text.py"
+    task.write_text(task.read_text().replace('"garbled"', '"fine"'))
+    start = "from star1.quality import client; client.start(); client._ask('[]')"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "copy"), "TMPDIR": own_gate}
+    subprocess.run([sys.executable, "-c", start], env=environment, check=True)
+    frame = good("judgements")
+    frame.at[1, "verdict"] = "fine"
+    with pytest.raises(UserError, match="be_in_set failed on column verdict"):
+        ask(tmp_path, "judgements", frame)
+
+
+def test_a_long_tmpdir_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of a socket has 107 bytes at most; a cluster's TMPDIR may be longer."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert len(os.fsencode(client.address())) < 104
+    ask(tmp_path, "collection", good("collection"))
 
 
 def test_the_address_names_all_code_that_the_process_holds() -> None:

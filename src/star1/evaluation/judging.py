@@ -9,7 +9,7 @@ import pandas as pd
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
 from star1.errors import UserError
-from star1.evaluation.tasks import task_of
+from star1.evaluation.tasks import names, task_of
 from star1.replies import split_reply
 
 SECOND = ("second", "second_thinking", "second_answer")  # what the second judge says of whole, thought and answer
@@ -54,6 +54,11 @@ def judge_of(task: str, llm: Any) -> str | None:
     """Return the name of the model that judges a task's replies, of the params `llm`; None where no model does."""
     role = task_of(task).role
     return None if role is None else str(getattr(llm, role).model)
+
+
+def verdict_words() -> list[str]:
+    """Return the verdicts of all tasks, for the quality gate."""
+    return sorted({word for name in names() for word in task_of(name).verdicts})
 
 
 def judged(rows: pd.DataFrame, asked: Mapping[str, Asked[Any]]) -> pd.DataFrame:

@@ -21,8 +21,10 @@ def repository() -> Path:
 
 
 def home() -> Path:
-    """Return STAR1_HOME, or .star1 in the main repository. Raises UserError outside of a repository.
+    """Return STAR1_HOME, by default .star1, which lies in the main repository if it is relative.
 
     `dvc exp run --temp` and `--queue` work in a copy of the repository; DVC_ROOT names the main one there too.
+    Raises UserError outside of a repository.
     """
-    return Path(os.environ.get("STAR1_HOME") or Path(os.environ.get("DVC_ROOT") or repository()) / ".star1")
+    named = Path(os.environ.get("STAR1_HOME") or ".star1")
+    return named if named.is_absolute() else Path(os.environ.get("DVC_ROOT") or repository()) / named

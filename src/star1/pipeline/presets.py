@@ -40,7 +40,13 @@ def lay_over(params: Path, folder: Path, name: str) -> None:
     unfold(merged)
     with atomic(params) as temporary:
         yaml.dump(merged, temporary)
-        check(load_raw(temporary), params)
+        try:
+            check(load_raw(temporary), params)
+        except UserError as error:
+            raise UserError(
+                f"{error}\npreset {name}: {params.name} is as it was, since these would be its mistakes; "
+                f"the first lines of {folder.name}/{name}.yaml say what it is laid over."
+            ) from None
 
 
 def _merge(onto: Any, preset: Any) -> None:

@@ -5,7 +5,7 @@ A stage module holds one function, named like its stage in dvc.yaml, and ends wi
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -62,9 +62,10 @@ class Stage:
         """Read a table by the artifact's name."""
         return artifacts.read(self.input(ARTIFACTS[artifact].at(**keys)))
 
-    def write(self, artifact: str, frame: pd.DataFrame, **keys: str) -> None:
+    def write(self, artifact: str, frame: pd.DataFrame, verdicts: Sequence[str] = (), **keys: str) -> None:
         """Check `frame` against the artifact's schema and suite, then put the file in place, whole.
 
+        verdicts: the words that its column `verdict` may hold, if it has one.
         Raises UserError, and writes nothing, if a column is wrong or an expectation fails.
         """
         description = ARTIFACTS[artifact]
@@ -74,7 +75,8 @@ class Stage:
             artifacts.write_table(table, temporary)
             # Each expectation is about rows, so none fails on an empty table; a third of all tables are, 0.15 s each.
             if len(table) or artifact not in MAY_BE_EMPTY:
-                gate.check(artifact, temporary, description.at(**keys), home() / "data_docs", self._categories)
+                docs = home() / "data_docs"
+                gate.check(artifact, temporary, description.at(**keys), docs, self._categories, verdicts)
 
     def account(self, rows_in: int, rows_out: int, left: pd.DataFrame) -> None:
         """Write the lineage of the rows that left and the counts data/rows/STAGE.json; no row may vanish.

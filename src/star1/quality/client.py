@@ -21,10 +21,11 @@ MODULES = ("__init__", "artifacts", "criteria", "errors", "files")  # of star1, 
 START_S = 60  # how long a gate may take to come up on a busy machine
 ANSWER_S = 900  # how long one table may take; 41,000 rows take 10 s
 RETRY_S = 5  # after how long without a gate another one is started
+LONGEST = 103  # bytes of a socket's path; macOS takes no more, Linux 107
 
 
 def code_files() -> list[Path]:
-    """Return the files of the code that the gate's process holds; its forks import the tasks anew for each table."""
+    """Return the files of the code that the gate's process holds; its forks import no more of star1."""
     package = Path(__file__).parent.parent
     return [*(package / f"{name}.py" for name in MODULES), *sorted((package / "quality").glob("*.py"))]
 
@@ -35,11 +36,14 @@ def address() -> Path:
     for file in code_files():
         if file.is_file():
             code.update(file.read_bytes())
-    folder = Path(tempfile.gettempdir()) / f"star1-gate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise UserError(f"{folder} belongs to another user; set TMPDIR to a folder of your own.")
-    return folder / f"{code.hexdigest()[:16]}.sock"
+    name = f"star1-gate-{os.getuid()}/{code.hexdigest()[:16]}.sock"
+    place = Path(tempfile.gettempdir()) / name
+    if len(os.fsencode(place)) > LONGEST:
+        place = Path("/tmp") / name
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    if place.parent.stat().st_uid != os.getuid():
+        raise UserError(f"{place.parent} belongs to another user; set TMPDIR to a folder of your own.")
+    return place
 
 
 def start() -> None:
@@ -61,14 +65,17 @@ def start() -> None:
     )
 
 
-def check(artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str]) -> None:
+def check(
+    artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str], verdicts: Sequence[str]
+) -> None:
     """Validate the parquet file `table`, meant for `target`; on failure Data Docs are built in `docs`.
 
-    categories: the names that a row may carry beside Other.
+    categories: the names that a row may carry beside Other; verdicts: the words of the tasks, where it has verdicts.
+    Both come from the stage, whose texts and tasks may be others than those of the checkout that started the gate.
     Raises UserError naming the expectation and the offending rows, or where no answer came within ANSWER_S.
     """
     question = json.dumps(
-        [ANSWER_S, artifact, str(table.resolve()), str(target), str(docs.resolve()), list(categories)]
+        [ANSWER_S, artifact, str(table.resolve()), str(target), str(docs.resolve()), list(categories), list(verdicts)]
     )
     try:
         # No answer: the gate ended its idle minute just then, or was killed. Ask a new one.

@@ -48,7 +48,9 @@ def flat(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def validate(artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str]) -> list[str]:
+def validate(
+    artifact: str, table: Path, target: Path, docs: Path, categories: Sequence[str], verdicts: Sequence[str]
+) -> list[str]:
     """Validate `table` against its artifact's suite; return the lines that tell what failed, none if nothing did.
 
     On failure Data Docs are built in the folder `docs`.
@@ -60,7 +62,7 @@ def validate(artifact: str, table: Path, target: Path, docs: Path, categories: S
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset(artifact)
     batch = asset.add_batch_definition_whole_dataframe(str(target))
-    expected = expectations(artifact, [str(name) for name in frame.columns], categories)
+    expected = expectations(artifact, [str(name) for name in frame.columns], categories, verdicts)
     suite = context.suites.add(gx.ExpectationSuite(name=artifact, expectations=expected))
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=artifact, data=batch, suite=suite))
     named = {"unexpected_index_column_names": ["id"]} if "id" in frame else {}
@@ -137,9 +139,10 @@ def _escaped(value: Any) -> Any:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer each connection's line [limit, artifact, table, target, docs, categories] from a fork; end after IDLE_S.
+    """Answer each connection's line from a fork; end after IDLE_S without one.
 
-    A fork that passes the limit, seconds, is killed by its alarm: the client has stopped waiting by then.
+    A line is [limit, artifact, table, target, docs, categories, verdicts]. A fork that passes the limit, seconds, is
+    killed by its alarm: the client has stopped waiting by then.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     listener.settimeout(IDLE_S)
@@ -161,10 +164,10 @@ def serve(listener: socket.socket) -> None:
         connection.close()
 
 
-def answer(artifact: str, table: str, target: str, docs: str, categories: Sequence[str]) -> dict[str, Any]:
+def answer(artifact: str, table: str, target: str, docs: str, *words: Sequence[str]) -> dict[str, Any]:
     """Return {"problems": [line, ...]}, or {"crash": traceback} where the gate itself is at fault."""
     try:
-        return {"problems": validate(artifact, Path(table), Path(target), Path(docs), categories)}
+        return {"problems": validate(artifact, Path(table), Path(target), Path(docs), *words)}
     except Exception:
         return {"crash": traceback.format_exc()}
 

@@ -9,13 +9,12 @@ from star1.criteria import BENIGN_CRITERIA, OTHER, SAFETY_CRITERIA
 
 ID = r"^[0-9a-f]{16}$"
 RESPONSE = r"(?s)^<think>\n.+\n</think>\n\n.+"
-VERDICTS = ["refused", "partial", "answered", "garbled", "correct", "wrong", "truncated", "safe", "unsafe", "unjudged"]
 
 
-def expectations(artifact: str, columns: list[str], categories: Sequence[str]) -> list[Any]:
+def expectations(artifact: str, columns: list[str], categories: Sequence[str], verdicts: Sequence[str]) -> list[Any]:
     """Return the expectations for a table of `artifact`; `columns` are the flat table's.
 
-    categories: the names that a row may carry beside Other.
+    categories: the names that a row may carry beside Other; verdicts: the words that a column verdict may hold.
     """
     import great_expectations.expectations as gxe
 
@@ -24,6 +23,7 @@ def expectations(artifact: str, columns: list[str], categories: Sequence[str]) -
         *(e for column, make in _BY_COLUMN.items() if column in columns for e in make(gxe, column)),
         *(_category(gxe, categories) if artifact in _WITH_CATEGORY else []),
         *_SPECIAL.get(artifact, lambda gxe: [])(gxe),
+        *(_verdict(gxe, verdicts) if "verdict" in columns else []),
     ]
     return parts
 
@@ -50,6 +50,10 @@ def _id(gxe: Any, column: str) -> list[Any]:
 def _category(gxe: Any, categories: Sequence[str]) -> list[Any]:
     name = "|".join(re.escape(name) for name in [*categories, OTHER])
     return [gxe.ExpectColumnValuesToMatchRegex(column="category", regex=rf"^(?:{name})(?: \| (?:{name}))*$")]
+
+
+def _verdict(gxe: Any, verdicts: Sequence[str]) -> list[Any]:
+    return [gxe.ExpectColumnValuesToBeInSet(column="verdict", value_set=list(verdicts))]
 
 
 def _response(gxe: Any, column: str) -> list[Any]:
@@ -130,13 +134,6 @@ def _not_other(gxe: Any) -> list[Any]:
     return [gxe.ExpectColumnValuesToNotMatchRegex(column="category", regex=rf"(^|\| ){OTHER}($| \|)")]
 
 
-def _verdicts(gxe: Any) -> list[Any]:
-    from star1.evaluation.tasks import names, task_of
-
-    words = sorted({word for name in names() for word in task_of(name).verdicts})
-    return [gxe.ExpectColumnValuesToBeInSet(column="verdict", value_set=words)]
-
-
 def _labelled(gxe: Any) -> list[Any]:
     return [*_unique("prompt_id")(gxe), *_text(gxe, "label")]
 
@@ -160,7 +157,7 @@ _SPECIAL: dict[str, Callable[[Any], list[Any]]] = {
     "lineage": _lineage,
     "failures": _failures,
     "labelled": _labelled,
-    "agreement": _all(_labelled, _verdicts),
+    "agreement": _labelled,
     "generations": _generations,
-    "judgements": _all(_generations, _verdicts),
+    "judgements": _generations,
 }
