@@ -80,9 +80,9 @@ def assert_equal_to_rival(rows: pd.DataFrame, benchmarks: pd.DataFrame, options:
 texts = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
 options = st.builds(
     Settings,
-    benchmark_ngram=st.integers(1, 4),
-    tfidf_threshold=st.sampled_from([0.5, 0.6, 0.75, 1.0]),
-    embedding_threshold=st.sampled_from([0.7, 0.9]),
+    benchmark_ngram=st.integers(1, 4) | st.just(1000),
+    tfidf_threshold=st.sampled_from([1e-7, 0.05, 0.5, 0.6, 0.75, 1.0]),
+    embedding_threshold=st.sampled_from([1e-7, 0.05, 0.7, 0.9]),
 )
 
 
@@ -162,6 +162,15 @@ def test_nothing_in_nothing_out() -> None:
     kept, lineage = deduplicate(frame([]), prompts([]), SOURCES, Settings(), encode)
     assert len(kept) == len(lineage) == 0
     assert list(lineage) == ["id", "source", "stage", "outcome", "reason", "because_of", "value", "detail"]
+
+
+@pytest.mark.parametrize("question", ["!!! ???", " ", "word " * 50_000])
+def test_a_single_row_stays(question: str) -> None:
+    for published in (None, frame([]), frame([("first", "how do i bake bread")])):
+        kept, lineage = deduplicate(
+            frame([("first", question)]), prompts([]), SOURCES, Settings(), encode, published=published
+        )
+        assert kept["question"].tolist() == [question] and lineage.empty
 
 
 def test_a_source_without_n_is_the_users_error() -> None:
