@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from star1.asking.rows import Asked
+from star1.asking.rows import Asked, Conversations
 from star1.errors import UserError
-from star1.evaluation.generation import Generated, as_generations, check_replies
+from star1.evaluation.generation import Generated, as_generations, check_replies, questions
+from tests.llm.conftest import PARAMS
 from tests.training.families import tokenizer_of
 
 REPLIES = {
@@ -45,6 +46,23 @@ def test_a_benchmark_without_replies_stops_the_stage_however_small_it_is() -> No
     with pytest.raises(UserError, match=r"\Abenchmark B: 3 of 50 requests .* 5\.0% allows; most often: y\. All"):
         check_replies(rows, Asked({}, failures), 0.05)
     check_replies(rows, Asked({}, failures.head(0)), 0.0)
+
+
+@pytest.mark.parametrize("base_url", ["http://cluster/v1", "vllm"])
+def test_a_model_that_was_trained_anew_is_asked_anew_wherever_it_is_served(tmp_path: Path, base_url: str) -> None:
+    """A URL goes on serving it under its name: the old model's replies would stand in the new one's table."""
+    rows = pd.DataFrame({"id": ["A/0/0"], "prompt": ["?"], "task": "guard", "max_tokens": 8})
+    requests = []
+    for number, weights in enumerate(("old", "new", "old")):
+        model = tmp_path / str(number) / "star1"
+        model.mkdir(parents=True)
+        (model / "model.safetensors").write_text(weights)
+        asking = questions(rows, model, base_url, PARAMS.evaluate.protocols["paper"])
+        assert asking.teacher is not None
+        requests.append(Conversations(asking, asking.teacher, 0)["A/0/0"].request)
+    old, new, again = requests
+    assert old.key == again.key != new.key
+    assert (base_url == "vllm") or old.body == new.body
 
 
 def assert_parts(model: Path, expected: dict[str, tuple[str | None, str | None]]) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star1.asking.parsing import HAZARDS, UnusableReply, guarded
+from star1.asking.parsing import HAZARDS, Guarded, UnusableReply, guarded
 from star1.asking.questions import Questions
 from star1.asking.rows import Asked
+from star1.evaluation.judging import judged, with_second
 from star1.evaluation.tasks import guard, qwen3guard, refusal_classes
 from star1.evaluation.tasks.guard import CONTROL, SPEAKER, neutralised
 from star1.evaluation.tasks.qwen3guard import CATEGORIES, second_guarded
@@ -119,6 +120,17 @@ def test_verdicts_of_the_second_guard() -> None:
     assert list(found["detail"]) == ["refusal: yes", "refusal: yes", None, None, None]
     assert list(found["hazards"]) == [[], [], None, None, None]
     assert qwen3guard.TASK.success == ("safe",)
+
+
+def test_a_second_judge_that_looks_at_no_thoughts_has_no_verdicts_on_them() -> None:
+    rows = ROWS.assign(suite="safety", task="guard")
+    values = {row_id: Guarded(True) for row_id in conversations(guard.TASK.ask(ROWS, PROMPTS))}  # type: ignore[misc]
+    asked = {"guard": Asked(values, pd.DataFrame(columns=["id", "last_reply"]))}
+    found = with_second(judged(rows, asked), {"safety": "refusal_text"}, asked)
+    assert list(found["thinking_verdict"]) == ["safe", "safe", None, None, None]
+    assert list(found["second_verdict"]) == ["answered", "truncated", "garbled", "answered", "garbled"]
+    for column in ("second_thinking_verdict", "second_answer_verdict"):
+        assert found[column].isna().all(), "the first judge's are not its own"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from star1.asking.questions import Questions
 from star1.asking.rows import Asked
 from star1.errors import UserError
 from star1.evaluation.tasks import task_of
-from star1.llm.settings import Teacher
+from star1.llm.identity import model_identity
+from star1.llm.settings import Served, Teacher
 from star1.replies import split_reply
 from star1.training.examples import opens_thought
 
@@ -44,16 +45,18 @@ def questions(rows: pd.DataFrame, model: Path, base_url: str, protocol: "Protoco
     A sampled reply has a seed of its own, made from benchmark, prompt and sample number, so that more samples leave
     those that are there as they are.
     """
-    teacher = Teacher(
-        base_url=base_url,
-        # On this machine the folder is served; at a URL the model goes by its name.
-        model=str(model) if base_url in ("transformers", "vllm") else model.name,
-        temperature=protocol.temperature,
-        top_p=protocol.top_p,
-        max_tokens=int(rows["max_tokens"].max()),
-        json_schema=False,
-        extra=protocol.extra,
-    )
+    asked: dict[str, Any] = {
+        "base_url": base_url,
+        "temperature": protocol.temperature,
+        "top_p": protocol.top_p,
+        "max_tokens": int(rows["max_tokens"].max()),
+        "json_schema": False,
+        "extra": protocol.extra,
+    }
+    if base_url in ("transformers", "vllm"):
+        teacher = Teacher(model=str(model), **asked)
+    else:  # a URL goes on serving the model under its name after it was trained anew
+        teacher = Served(model=model.name, content=model_identity(str(model)), **asked)
 
     def settings(row: Any) -> dict[str, Any]:
         seed = None if protocol.temperature == 0 else int(hashlib.sha256(row.id.encode()).hexdigest()[:8], 16) >> 1

@@ -92,7 +92,8 @@ def with_second(
     judgements = judgements.assign(**{name: pd.Series(None, judgements.index, dtype=object) for name in columns})
     for suite, task in second_judges.items():
         own = judgements["suite"] == suite
-        found = judged(judgements.loc[own].assign(task=task), asked)
+        # Without what the first judge gave: a task may return the rows that it got, with its own columns added.
+        found = judged(judgements.loc[own].drop(columns=list(GIVEN)).assign(task=task), asked)
         for name in columns:
             first = name.removeprefix("second_")
             judgements.loc[own, name] = found[first]

@@ -49,8 +49,10 @@ class Request:
 
 
 def endpoint_of(teacher: "Teacher") -> str:
-    """Return the endpoint's name in keys."""
-    return DECODING if teacher.base_url == "transformers" else teacher.base_url.rstrip("/")
+    """Return the endpoint's name in keys, with the content of a model of this pipeline that a URL serves."""
+    name = DECODING if teacher.base_url == "transformers" else teacher.base_url.rstrip("/")
+    content = getattr(teacher, "content", None)
+    return f"{name} {content}" if content else name
 
 
 def model_of(teacher: "Teacher") -> str:

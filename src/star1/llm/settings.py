@@ -33,6 +33,12 @@ class Teacher(Section):
         return self
 
 
+class Served(Teacher):
+    """A model of this pipeline that a URL serves under its name; `content` is the model's identity, for keys alone."""
+
+    content: str
+
+
 class Llm(Section):
     classifier: Teacher
     reasoner: Teacher
