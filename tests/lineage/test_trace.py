@@ -201,6 +201,14 @@ def test_a_missing_table(built: Path, artifact: str, line: str) -> None:
     assert line in told(built, PICK)
 
 
+def test_star1_alone(built: Path) -> None:
+    """As after `dvc pull data/star1.parquet`."""
+    for path in [*built.rglob("data/**/*.parquet")]:
+        if path.name != "star1.parquet":
+            path.unlink()
+    assert told(built, question_id(PICK))[0] == f"row: {question_id(PICK)}  “{PICK}”"
+
+
 def test_tables_of_different_runs(built: Path) -> None:
     write(built, "lineage", [], stage="deduplicate")
     write(built, "lineage", [], stage="select")

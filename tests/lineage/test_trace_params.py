@@ -94,3 +94,13 @@ def test_a_source_that_params_name_no_more(built: Path, raw_params: dict[str, An
         "collect: ALERT, not in data/raw any more",
     ]
     assert told(built, THE_PADLOCK) == told(built, question_id(THE_PADLOCK))
+
+
+def test_nothing_is_rewritten_where_params_say_so(built: Path, raw_params: dict[str, Any]) -> None:
+    raw_params["benign"]["rewrite"] = False
+    (built / "params.yaml").write_text(json.dumps(raw_params))
+    write(built, "benign_questions", [])
+    write(built, "lineage", [], stage="rewrite")
+    lines = told(built, PICK)
+    assert lines[lines.index("select: kept in STAR-1") + 1] == "rewrite: benign.rewrite is false, so nothing is asked"
+    assert not [line for line in lines if "different runs" in line]
