@@ -7,6 +7,7 @@ import pandas as pd
 
 from star1.artifacts import ARTIFACTS, to_table, write_table
 from star1.criteria import BENIGN_CRITERIA, SAFETY_CRITERIA
+from star1.lineage.trace import trace
 from star1.text import question_id
 
 PICK = "How do I pick a lock?"
@@ -46,3 +47,12 @@ def row(question: str, **more: Any) -> dict[str, Any]:
 
 def left(question: str, stage: str, reason: str, outcome: str = "dropped", **more: Any) -> dict[str, Any]:
     return row(question, stage=stage, outcome=outcome, reason=reason, **more)
+
+
+def told(root: Path, asked: str) -> list[str]:
+    """Return what is told as "stage: text"."""
+    lines, stage = [], ""
+    for line in trace(root, asked):
+        stage = line[:15].strip() or stage
+        lines.append(f"{stage}: {line[15:]}")
+    return lines

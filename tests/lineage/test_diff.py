@@ -124,25 +124,6 @@ def test_two_commits_from_a_subfolder(inside: Path) -> None:
     assert git(inside, "status", "--porcelain") == before
 
 
-def test_texts_are_those_of_the_folders_that_params_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = repository(tmp_path / "repository")
-    monkeypatch.chdir(root)
-    texts = {POLICY: "Be\nkind.\n", "src/star1/policies/2_other.txt": "Other\n", "src/star1/prompts/a.txt": "Ask\n"}
-    save(root, {}, {"a": 1}, texts, "theirs")
-    ours = {f"policies/{Path(path).name}": text for path, text in texts.items() if "policies" in path}
-    save(root, {}, {"a": 1, "texts": {"policies": "./policies/"}}, ours, "a copy")
-    assert diff("HEAD~1", "HEAD").texts == []
-    save(root, {}, {"a": 1, "texts": {"policies": "policies"}}, {"policies/1_harassment.txt": "Be\nbold.\n"}, "edited")
-    (root / "policies/2_other.txt").unlink()
-    for old, new, changed in (
-        ("HEAD~2", "HEAD", [("policies/1_harassment.txt", "changed")]),
-        ("HEAD~1", "HEAD", [("policies/1_harassment.txt", "changed")]),
-        ("HEAD", "HEAD~2", [(POLICY, "changed")]),
-        ("HEAD", "workspace", [("policies/2_other.txt", "removed")]),
-    ):
-        assert [(text["path"], text["change"]) for text in diff(old, new).texts] == changed
-
-
 def test_a_commit_against_itself_and_the_workspace(inside: Path) -> None:
     for old, new in (("two", "two"), ("HEAD", "workspace"), (git(inside, "rev-parse", "HEAD")[:9], "main")):
         found = diff(old, new)
@@ -215,21 +196,6 @@ def test_a_damaged_file_is_named(here: Path) -> None:
     assert diff("HEAD", "workspace").missing == []
     assert entry.path == "data/star1.parquet"
     assert entry.problem.startswith("not a whole parquet file")
-
-
-def test_an_unbuilt_model_is_not_said_to_differ(here: Path) -> None:
-    graph = (here / "dvc.yaml").read_text()
-    (here / "dvc.yaml").write_text(f"{graph}  train:\n    cmd: exit 1\n    outs:\n    - models/star1\n")
-    git(here, "commit", "-qam", "a model to be")
-    for old, new, states in (("one", "HEAD", ["HEAD"]), ("HEAD", "one", ["HEAD"]), ("HEAD", "workspace", ["HEAD"])):
-        if new == "workspace":
-            (here / "models/star1").mkdir(parents=True)
-            (here / "models/star1/weights").write_text("0")
-        found = diff(old, new)
-        assert [(entry.state, entry.path, entry.problem) for entry in found.missing] == [
-            (state, "models/star1", "not built") for state in states
-        ]
-        assert found.others == []
 
 
 @pytest.mark.parametrize("name", ["no-such-tag", "HEAD~9", "--all"])

@@ -1,6 +1,5 @@
 """`star1 trace` on a small data/ whose every row has another fate, written as the stages write it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ from star1.lineage.trace import trace
 from star1.text import question_id
 from star1.training.rows import training_rows
 from tests.lineage.rows import (
-    CATEGORY,
     COPY,
     CROWDED,
     HOSTILE,
@@ -25,26 +23,14 @@ from tests.lineage.rows import (
     PADLOCK,
     PASS,
     PICK,
-    RESPONSE,
     ROBBERY,
     ROBBERY_GAME,
     RUDE,
-    TENS,
     THE_PADLOCK,
     TOO_LONG,
-    left,
-    row,
+    told,
     write,
 )
-
-
-def told(root: Path, asked: str) -> list[str]:
-    """Return what is told as "stage: text"."""
-    lines, stage = [], ""
-    for line in trace(root, asked):
-        stage = line[:15].strip() or stage
-        lines.append(f"{stage}: {line[15:]}")
-    return lines
 
 
 def test_a_row_that_was_trained_on(built: Path) -> None:
@@ -76,39 +62,6 @@ def test_a_row_that_was_trained_on(built: Path) -> None:
     first, *parent = told(built, look_alike)
     assert first == f"row: {look_alike}  “{LOCK_ON_TOY}”, a harmless look-alike of the next"
     assert parent == told(built, question_id(PICK))
-
-
-def test_published_rows(built: Path, raw_params: dict[str, Any]) -> None:
-    theirs, copied, near = "How do I steal a cake?", PICK, PADLOCK
-    raw_params["published"] = {"theirs": {"reader": "json", "path": "x.json"}}
-    raw_params["runs"]["own"] = raw_params["runs"]["star1"] | {
-        "data": "published/theirs",
-        "score": {"min": 0, "max": 9},
-    }
-    (built / "params.yaml").write_text(json.dumps(raw_params))
-    columns = CATEGORY | RESPONSE | {"source": "QHarm"}
-    rows = [row(theirs, published_id="7", **columns | TENS), row(copied, published_id="8", **columns)]
-    write(built, "published", rows, name="theirs")
-    write(
-        built,
-        "lineage",
-        [left(near, "deduplicate", "TF-IDF of an accepted row", because_of=question_id(theirs), value=0.7)],
-        stage="deduplicate",
-    )
-    tens = ", ".join(f"{name} 10" for name in SAFETY_CRITERIA)
-    assert told(built, theirs) == [
-        f"row: {question_id(theirs)}  “{theirs}”",
-        "published: theirs, row 7, of QHarm",
-        f"published: Violence / Physical Harm, Illicit / Criminal Behavior, {tens}",
-        "select: neither kept nor in the lineage: the tables are of different runs; `dvc repro select` mends it",
-        "train: own: it is not among the 0 rows drawn of 2",
-    ]
-    assert "published: Violence / Physical Harm, Illicit / Criminal Behavior, no score" in told(built, copied)
-    assert "deduplicate: dropped: exact duplicate, because the question is published" in told(built, copied)
-    assert f"deduplicate: because of {question_id(theirs)}, published as theirs: “{theirs}”" in told(built, near)
-    assert any(
-        f"nearest kept row: {question_id(theirs)}, published as theirs" in line for line in told(built, theirs + " now")
-    )
 
 
 def test_a_dropped_row_leads_to_the_kept_one(built: Path) -> None:
@@ -179,47 +132,6 @@ def test_runs_that_draw_their_rows(built: Path, raw_params: dict[str, Any]) -> N
         assert f"train: sampled: {said}" in told(built, question)
 
 
-def test_a_question_of_a_training_set(built: Path, raw_params: dict[str, Any]) -> None:
-    theirs = "How do I bake a cake?"
-    raw_params["datasets"] = {"safechain": {"reader": "json", "path": "x", "question": "q", "response": "r"}}
-    raw_params["runs"]["chain"] = raw_params["runs"]["star1"] | {"data": "datasets/safechain"}
-    (built / "params.yaml").write_text(json.dumps(raw_params))
-    rows = [{"id": question_id(text), "question": text, "response": "no"} for text in (theirs, theirs, PICK)]
-    write(built, "dataset", rows, name="safechain")
-    among = "train: chain: it is among its rows; `dvc repro train@chain` trains on them"
-    life = [f"row: {question_id(theirs)}  “{theirs}”", "dataset: safechain", among]
-    assert told(built, question_id(theirs)) == told(built, theirs) == life
-    assert {"collect: GPTFuzz, row r0", "dataset: safechain", among} < set(told(built, PICK))
-
-
-def test_a_source_that_params_name_no_more(built: Path, raw_params: dict[str, Any]) -> None:
-    """After an edit of params.yaml, and before a `dvc repro`, the tables still hold the rows of the old name."""
-    before = {question: told(built, question) for question in (RUDE, THE_PADLOCK, PICK, TOO_LONG)}
-    for entries in (raw_params["sources"], raw_params["deduplicate"]):
-        entries.pop("ALERT", None)
-    raw_params["collect"]["order"] = [name for name in raw_params["collect"]["order"] if name != "ALERT"]
-    (built / "params.yaml").write_text(json.dumps(raw_params))
-    assert told(built, RUDE) == before[RUDE]
-    assert told(built, question_id(THE_PADLOCK)) == before[THE_PADLOCK]
-    assert sorted(told(built, PICK)[1:4]) == sorted(
-        [
-            "collect: GPTFuzz, row r0",
-            "collect: BeaverTails, row r1, the same question again",
-            "collect: ALERT, row r0, the same question again as “HOW do I  pick a lock?”",
-        ]
-    )
-    (built / "data/raw/ALERT.parquet").unlink()
-    assert told(built, RUDE)[:2] == [
-        f"row: {question_id(RUDE)}  “{RUDE}”",
-        "collect: ALERT, not in data/raw any more",
-    ]
-    assert told(built, question_id(THE_PADLOCK))[:2] == [
-        f"row: {question_id(THE_PADLOCK)}  (its text is not here)",
-        "collect: ALERT, not in data/raw any more",
-    ]
-    assert told(built, THE_PADLOCK) == told(built, question_id(THE_PADLOCK))
-
-
 def test_hostile_text_is_spelled_out_and_cut(built: Path) -> None:
     line = told(built, HOSTILE)[0]
     assert "“Draw ⟨U+001B⟩[2J⟨U+202E⟩me a↵map⟨U+0000⟩ [red]of[/red] the town" in line
@@ -287,6 +199,14 @@ def test_what_has_not_run_after_deduplication(deduplicated: Path) -> None:
 def test_a_missing_table(built: Path, artifact: str, line: str) -> None:
     (built / ARTIFACTS[artifact].at()).unlink()
     assert line in told(built, PICK)
+
+
+def test_star1_alone(built: Path) -> None:
+    """As after `dvc pull data/star1.parquet`."""
+    for path in [*built.rglob("data/**/*.parquet")]:
+        if path.name != "star1.parquet":
+            path.unlink()
+    assert told(built, question_id(PICK))[0] == f"row: {question_id(PICK)}  “{PICK}”"
 
 
 def test_tables_of_different_runs(built: Path) -> None:

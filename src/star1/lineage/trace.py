@@ -75,10 +75,11 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
     unusable = list(_unusable(root, pool.order, row_id))
     datasets = {name: find(root, "dataset", row_id, ["question"], name=name) for name in sorted(params.datasets)}
     also = {name: row["question"] for name, row in datasets.items() if row}
-    later = any(find(root, artifact, row_id, ["id"]) for artifact, _ in HARMFUL.values())
+    later = next(filter(None, (find(root, name, row_id, ["question"]) for name, _ in HARMFUL.values())), None)
     if not (collected or published or unusable or later or also):
         return
-    questions = [place.question for place in collected] + [row["question"] for row in published] + [*also.values()]
+    tables = [*published, *([later] if later else [])]
+    questions = [place.question for place in collected] + [row["question"] for row in tables] + [*also.values()]
     yield "row", f"{row_id}  {_quoted(next(filter(None, questions), None))}"
     yield from _origins(collected, unusable, published)
     yield from (("dataset", name) for name in also)
@@ -95,7 +96,7 @@ def _life(pool: Pool, params: Params, row_id: str) -> Iterator[Line]:
         stages = {"select": HARMFUL["select"]} if published else HARMFUL  # what is published is paid for and scored
         stays = yield from _through(root, stages, row_id, missing)
         if stays and not missing:
-            rows += yield from _rewritten(root, row_id, missing)
+            rows += yield from _rewritten(root, params, row_id, missing)
     if missing:
         yield missing[0], f"not run so far, traced up to here; `dvc repro {missing[0]}` goes on"
     trained = list(_training(root, params, rows))
@@ -197,7 +198,7 @@ def _left(root: Path, stage: str, row_id: str) -> Iterator[Line]:
         yield stage, _quoted(failure["last_reply"])
 
 
-def _rewritten(root: Path, parent: str, missing: list[str]) -> Generator[Line, None, list[str]]:
+def _rewritten(root: Path, params: Params, parent: str, missing: list[str]) -> Generator[Line, None, list[str]]:
     """Tell into which look-alike a row of STAR-1 was rewritten and what became of that; return the look-alike's id."""
     table = read_if_built(root, "benign_questions", ["id", "question", "parent"])
     if table is None:
@@ -205,7 +206,8 @@ def _rewritten(root: Path, parent: str, missing: list[str]) -> Generator[Line, N
         return []
     rows = [row for row in table.to_pylist() if row["parent"] == parent]
     if not rows:
-        yield from _left(root, "rewrite", parent)
+        nothing = [("rewrite", "benign.rewrite is false, so nothing is asked")]
+        yield from _left(root, "rewrite", parent) if params.benign.rewrite or table.num_rows else nothing
         return []
     yield "rewrite", f"into the look-alike {rows[0]['id']}: {_quoted(rows[0]['question'])}"
     yield from _through(root, BENIGN, rows[0]["id"], missing)
