@@ -198,7 +198,7 @@ def test_a_damaged_file_is_named(here: Path) -> None:
     assert entry.problem.startswith("not a whole parquet file")
 
 
-@pytest.mark.parametrize("name", ["no-such-tag", "HEAD~9", "--all"])
+@pytest.mark.parametrize("name", ["no-such-tag", "HEAD~9", "--all", "HEAD:dvc.yaml", "HEAD^{tree}"])
 def test_an_unknown_state_is_said_in_a_line(inside: Path, name: str) -> None:
     with pytest.raises(UserError) as said:
         diff("HEAD", name)

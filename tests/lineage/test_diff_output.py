@@ -18,7 +18,7 @@ from star1.lineage.diff_text import WIDTH, fit, text
 from star1.lineage.digest import param
 from star1.lineage.states import Missing
 from star1.lineage.tables import TableDiff
-from star1.report.display import MINUS
+from star1.report.display import MINUS, NOTHING
 
 HOSTILE = "<script>alert(1)</script> \x1b[2J\u202eevil\n| `@all` ![](http://x) {{ 7*7 }} " + "長い" * 300_000
 
@@ -204,6 +204,15 @@ def test_reasons_that_are_not_shown_are_counted(lines: Any) -> None:
     said = "\n".join(lines(found))
     shown = len(re.findall(r"\n *-? ?\u22121[ ,]", said))
     assert f"{40 - shown} more reasons" in said
+
+
+@pytest.mark.parametrize("lines", [text, markdown])
+def test_a_benchmark_without_common_prompts_has_no_interval(lines: Any) -> None:
+    """As after a new name."""
+    found = difference("mild", 1)
+    found.benchmarks = [benchmark("renamed", None)]
+    [line] = [line for line in lines(found) if "renamed" in line]
+    assert "100.0" not in line and line.count(NOTHING) == 4 - (lines is markdown)
 
 
 def test_what_could_not_be_compared_is_counted_in_a_comment() -> None:

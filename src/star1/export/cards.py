@@ -7,6 +7,7 @@ import pandas as pd
 
 from star1.export.provenance import Provenance
 from star1.pipeline.fields import LOCAL
+from star1.report.display import visible
 from star1.training.card import plain, yaml_text
 
 TITLES = {
@@ -32,7 +33,9 @@ def data_card(name: str, rows: pd.DataFrame, source: Provenance) -> str:
     front = {"configs": [{"config_name": "default", "data_files": files}], "tags": ["safety", "reasoning"]}
     entries = source.params.get("sources", {})
     counts = rows["source"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    lines = "\n".join(f"| {plain(str(each))} | {n:,} | {_place(entries.get(each))} |" for each, n in counts.items())
+    lines = "\n".join(
+        f"| {plain(visible(str(each)))} | {n:,} | {_place(entries.get(each))} |" for each, n in counts.items()
+    )
     return f"""---
 {yaml_text(front)}---
 

@@ -100,7 +100,7 @@ def _benchmarks(found: Diff) -> Iterator[str]:
         start = f"| {code(entry['model'])} | {code(entry['benchmark'])} | {entry['prompts']:,} |"
         change, kinds = entry["change"], f"{entry['gained']:,} | {entry['lost']:,} |"
         figure = f"**{signed(change['value'])}**" if digest.beyond_chance(entry) else signed(change["value"])
-        interval = f"{figure} ({signed(change['low'])} to {signed(change['high'])})"
+        interval = f"{figure} ({signed(change['low'])} to {signed(change['high'])})" if change["n"] else figure
         yield f"{start} {number(entry['old']['value'])} | {number(entry['new']['value'])} | {interval} | {kinds}"
     yield from _rest(len(found.benchmarks))
 

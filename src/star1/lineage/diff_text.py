@@ -7,7 +7,7 @@ from rich.cells import cell_len, set_cell_size
 
 from star1.lineage import digest
 from star1.lineage.diff import Diff
-from star1.report.display import MINUS, number, signed, visible
+from star1.report.display import MINUS, NOTHING, number, signed, visible
 
 WIDTH = 120
 SHOWN = 8  # entries of a section
@@ -142,7 +142,7 @@ def _benchmark(entry: dict[str, Any]) -> str:
     start = f"  {names} {entry['prompts']:>7,}"
     change = entry["change"]
     shares = f"{number(entry['old']['value']):>6} {number(entry['new']['value']):>6} {signed(change['value']):>7}"
-    interval = f"{signed(change['low'])} to {signed(change['high'])}"
+    interval = f"{signed(change['low'])} to {signed(change['high'])}" if change["n"] else NOTHING
     return f"{start} {shares}  {interval:<18} {entry['gained']:>6,} {entry['lost']:>6,}"
 
 

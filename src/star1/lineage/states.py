@@ -202,6 +202,10 @@ def _commit(name: str, workspace: Repo) -> State:
 
     scm: Git = workspace.scm
     commit = resolve_rev(scm, name)
+    try:
+        resolve_rev(scm, f"{commit}^{{commit}}")
+    except SCMError:
+        raise UserError(f"{name}: a file or folder of a commit is no state; give the commit alone.") from None
     experiment = name != "HEAD" and resolve_name(scm, [name]).get(name) is not None
     filesystem = GitFileSystem(scm=scm, rev=commit)
     root = filesystem.join("/", *workspace.fs.relparts(workspace.root_dir, scm.root_dir))
