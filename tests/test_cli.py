@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from star1 import cli
+from star1.llm.pending import Estimate
 from star1.llm.requests import Request
 from star1.llm.store import Store
 from star1.pipeline.home import home
@@ -77,6 +78,20 @@ def test_outside_of_a_repository_a_command_refuses(tmp_path_factory, star1, comm
     assert (code, said.count("\n")) == (1, 1)
     assert "no dvc.yaml and params.yaml here or in a folder above" in said
     assert not any(folder.iterdir())
+
+
+def test_gc_drops_no_replies_of_a_model_that_is_not_here(root: Path, star1, monkeypatch) -> None:
+    """Their keys hold its content: without it they would all seem needless."""
+    monkeypatch.setattr("star1.llm.pending.look", lambda *arguments, **more: Estimate(1, 0, 0, 0, 0, None, True))
+    remember(root, 5)
+    for name in ("miniature", "star1", "star1-equal-steps"):
+        (root / "models" / name).mkdir(parents=True)
+    status, said = star1("responses", "gc", "--drop")
+    assert (
+        status == 1 and "what generate@star1-benign will need is not known yet; run `dvc repro` or `dvc pull`" in said
+    )
+    (root / "models/star1-benign").mkdir()
+    assert "5 responses, " in star1("responses", "gc")[1]
 
 
 def test_pack_to_a_file(root: Path, star1) -> None:

@@ -203,9 +203,15 @@ def gc(
     root = repository()
     with _store() as store:
         asking = pending.stages(root)
-        unbuilt = [dvc_name(*stage) for stage in asking if not pending.look(store, root, *stage, seen=needed.add)]
+        unbuilt = [
+            dvc_name(*stage)
+            for stage in asking
+            if not (pending.has_model(root, *stage) and pending.look(store, root, *stage, seen=needed.add))
+        ]
         if unbuilt:
-            raise UserError(f"what {', '.join(unbuilt)} will need is not known yet; run `dvc repro` first.")
+            raise UserError(
+                f"what {', '.join(unbuilt)} will need is not known yet; run `dvc repro` or `dvc pull` first."
+            )
         dropped, size = store.forget(needed.__contains__, drop)
     done = "dropped" if drop else "would be dropped (--drop does it)"
     typer.echo(f"{dropped:,} responses, {size / 2**20:,.1f} MiB, {done}; {len(needed):,} requests are needed.")

@@ -111,6 +111,14 @@ def test_a_model_that_is_none_is_told_before_a_server_starts(tmp_path: Path, mod
         vllm.load_tokenizer("guard", model.replace("EMPTY", str(tmp_path)))
 
 
+def test_a_message_about_the_model_under_evaluation_names_its_params(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"\Aevaluate\.models: the tokenizer of .* cannot be read"):
+        vllm.load_tokenizer("model", str(tmp_path))
+    odd = Request("model", "vllm", {"model": "m", "messages": [], "max_tokens": 1, "top_q": 1})
+    with pytest.raises(UserError, match=r"\Aevaluate: the vLLM endpoint does not pass top_q on"):
+        vllm.completion(odd, "served", [1])
+
+
 def test_the_environment_of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "sk-of-another-server")
     monkeypatch.setenv("VLLM_LOGGING_LEVEL", "DEBUG")

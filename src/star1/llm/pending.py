@@ -67,6 +67,11 @@ def stages(root: Path, names: Sequence[str] = STAGES) -> list[tuple[str, ...]]:
     return found
 
 
+def has_model(root: Path, name: str, *keys: str) -> bool:
+    """Return whether the keys of a stage's requests can be known: those of generate hold the content of its model."""
+    return name != "generate" or (root / "models" / keys[0]).is_dir()
+
+
 def look(
     store: Store, root: Path, name: str, *keys: str, seen: Callable[[str], None] = lambda key: None
 ) -> Estimate | None:

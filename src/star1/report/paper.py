@@ -62,6 +62,7 @@ ABLATIONS = {
 
 DEVIATIONS = (
     "Prompts and extraction of the reasoning benchmarks are this project's own; the paper's stand in no other place.",
+    "Prompts begin with one beginning-of-sequence token; the paper's had two with R1-Distill, Llama and Llama-Guard.",
     "MATH500: equality by math-verify; the paper had GPT-4o extract and compare.",
     "HumanEval: the whole function is asked for and run; the paper cut off the signature, which fails some right code.",
     "WildChat: the paper chose 370 rows from an internal copy; preset paper chooses by its rule from WildChat-1M-Full.",

@@ -26,6 +26,16 @@ class Passing(Exception):
         self.wait_s = wait_s
 
 
+def section_of(role: str) -> str:
+    """Return the section of params.yaml that says whom a role asks, and how."""
+    return "evaluate" if role == "model" else f"llm.{role}"
+
+
+def model_param_of(role: str) -> str:
+    """Return the param that names a role's model."""
+    return "evaluate.models" if role == "model" else f"llm.{role}.model"
+
+
 def connect(role: str, teacher: "Teacher", sending: "RoleSending") -> AbstractAsyncContextManager[Send]:
     """Return the connection to a teacher, to be entered. Raises UserError if its key is missing or it cannot start."""
     name = teacher.base_url if teacher.base_url in LOCAL else "url"

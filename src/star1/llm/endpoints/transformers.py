@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from star1.errors import UserError
+from star1.llm.endpoints import model_param_of, section_of
 from star1.llm.endpoints.decoding import (
     CACHED_TOKENS,
     ROWS,
@@ -161,7 +162,7 @@ def _load(role: str, name: str) -> tuple[Any, Any]:
     disable_progress_bar()
     source, at, commit = (name, "", "") if Path(name).is_dir() else name.rpartition("@")
     if not source or (at and not commit):
-        raise UserError(f"llm.{role}.model: {name} is neither a folder nor owner/name@commit of the Hub.")
+        raise UserError(f"{model_param_of(role)}: {name} is neither a folder nor owner/name@commit of the Hub.")
     revision = {"revision": commit} if at else {}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -172,12 +173,12 @@ def _load(role: str, name: str) -> tuple[Any, Any]:
         )
         model = model.to(device).eval()
     except torch.OutOfMemoryError:
-        raise UserError(f"llm.{role}.model: {name} does not fit on the GPU; name a smaller model.") from None
+        raise UserError(f"{model_param_of(role)}: {name} does not fit on the GPU; name a smaller model.") from None
     except (OSError, ValueError, SafetensorError) as error:
         why = " ".join(str(error).split())[:300]
-        raise UserError(f"llm.{role}.model: {name} cannot be loaded: {why}") from None
+        raise UserError(f"{model_param_of(role)}: {name} cannot be loaded: {why}") from None
     if report["missing_keys"]:
-        raise UserError(f"llm.{role}.model: {name} has no weights for {sorted(report['missing_keys'])[0]}.")
+        raise UserError(f"{model_param_of(role)}: {name} has no weights for {sorted(report['missing_keys'])[0]}.")
     return model, tokenizer
 
 
@@ -186,7 +187,7 @@ def _end_tokens(role: str, model: Any, tokenizer: Any) -> frozenset[int]:
     named = model.generation_config.eos_token_id
     ids = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
     if not ids:
-        raise UserError(f"llm.{role}.model: neither generation_config.json nor the tokenizer names an end token.")
+        raise UserError(f"{model_param_of(role)}: neither generation_config.json nor the tokenizer names an end token.")
     return frozenset(ids)
 
 
@@ -194,7 +195,7 @@ def _row(role: str, request: "Request", tokenizer: Any) -> Row:
     body = {name: value for name, value in request.body.items() if value is not None}
     unknown = sorted(set(body) - FIELDS)
     if unknown:
-        raise UserError(f"llm.{role}: the transformers endpoint cannot do {', '.join(unknown)}; leave it out.")
+        raise UserError(f"{section_of(role)}: the transformers endpoint cannot do {', '.join(unknown)}; leave it out.")
     return Row(
         prompt=prompt_ids(tokenizer, body["messages"]),
         max_tokens=body["max_tokens"],
@@ -212,9 +213,10 @@ def _too_long(prompt: int, max_tokens: int, context: int) -> dict[str, Any]:
 
 
 def _out_of_memory(role: str, shape: Shape) -> UserError:
+    limit = "the benchmarks' max_tokens" if role == "model" else f"llm.{role}.max_tokens"
     return UserError(
         f"{role}: the GPU's memory is full with {shape.rows} prompts of {shape.width} tokens and their replies; lower "
-        f"llm.{role}.max_tokens (below {CACHED_TOKENS // ROWS:,} it saves memory), or use the vllm endpoint."
+        f"{limit} (below {CACHED_TOKENS // ROWS:,} it saves memory), or use the vllm endpoint."
     )
 
 

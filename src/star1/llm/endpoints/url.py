@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from star1.errors import UserError
-from star1.llm.endpoints import Passing, Send
+from star1.llm.endpoints import Passing, Send, model_param_of, section_of
 from star1.llm.rate_limiter import retry_after
 from star1.llm.requests import Request
 
@@ -54,7 +54,7 @@ def key_of(role: str, url: str, sending: "RoleSending") -> str:
 
     The client would find that out at each request, and name the key in its error.
     """
-    variable, where = sending.key_variable, "evaluate" if role == "model" else f"llm.{role}"
+    variable, where = sending.key_variable, section_of(role)
     if not variable:
         return "none"
     key = os.environ.get(variable, "").strip()
@@ -145,8 +145,8 @@ def what_to_mend(
     status, url, variable = error.status_code, client.base_url, sending.key_variable
     advice = {
         401: f"the endpoint refuses the key; check the environment variable {variable} ({url})",
-        403: f"the key in {variable} may not use {model}; have it allowed, or change llm.{role}.model",
-        404: f"there is no model {model} at {url}; check llm.{role}.model and base_url",
+        403: f"the key in {variable} may not use {model}; have it allowed, or change {model_param_of(role)}",
+        404: f"there is no model {model} at {url}; check {model_param_of(role)} and base_url",
         402: f"the balance at {url} is used up; {KEPT} once it is filled",
         429: f"the quota at {url} is used up; {KEPT} once it is raised",
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx2
 
 from star1.errors import UserError
-from star1.llm.endpoints import Passing
+from star1.llm.endpoints import Passing, model_param_of, section_of
 from star1.llm.endpoints.rendering import prompt_ids, reply_text
 from star1.llm.endpoints.url import OF_THE_ROW
 from star1.llm.endpoints.vllm_server import KEPT_S, Server, Settings, serve
@@ -73,14 +73,16 @@ async def connect(
 def load_tokenizer(role: str, model: str) -> Any:
     """Return the tokenizer of a folder or of "owner/name@commit". Raises UserError if there is none."""
     if not Path(model).is_dir() and "@" not in model:
-        raise UserError(f"llm.{role}.model: {model} is neither a folder nor owner/name@commit; name one of the two.")
+        raise UserError(
+            f"{model_param_of(role)}: {model} is neither a folder nor owner/name@commit; name one of the two."
+        )
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(**_source(model))
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:300]
-        raise UserError(f"llm.{role}.model: the tokenizer of {model} cannot be read: {why}") from None
+        raise UserError(f"{model_param_of(role)}: the tokenizer of {model} cannot be read: {why}") from None
 
 
 def _source(model: str) -> dict[str, Any]:
@@ -119,7 +121,9 @@ def completion(request: Request, name: str, ids: list[int]) -> dict[str, Any]:
     """Return the body for /v1/completions. Raises UserError at a field that the server would ignore."""
     given = {field: value for field, value in request.body.items() if field not in ("model", "messages")}
     if unknown := sorted(set(given) - {*SAMPLING, *PASSED}):
-        raise UserError(f"llm.{request.role}: the vLLM endpoint does not pass {', '.join(unknown)} on; take it out.")
+        raise UserError(
+            f"{section_of(request.role)}: the vLLM endpoint does not pass {', '.join(unknown)} on; take it out."
+        )
     return {"model": name, "prompt": ids, "skip_special_tokens": False, "return_token_ids": True, **SAMPLING, **given}
 
 
