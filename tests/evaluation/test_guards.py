@@ -131,6 +131,8 @@ def test_a_second_judge_that_looks_at_no_thoughts_has_no_verdicts_on_them() -> N
     assert list(found["second_verdict"]) == ["answered", "truncated", "garbled", "answered", "garbled"]
     for column in ("second_thinking_verdict", "second_answer_verdict"):
         assert found[column].isna().all(), "the first judge's are not its own"
+    assert list(found["thinking_success"]) == [True, True, None, None, None]
+    assert found["second_thinking_success"].isna().all(), "where there is no verdict, none fails"
 
 
 @pytest.mark.parametrize(

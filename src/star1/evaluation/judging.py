@@ -104,7 +104,8 @@ def _with_success(rows: pd.DataFrame, success: tuple[str, ...]) -> pd.DataFrame:
     """Add, beside each verdict, whether it counts."""
 
     def counts(column: str) -> pd.Series:
-        return pd.Series([None if word is None else word in success for word in rows[column]], rows.index, dtype=object)
+        counted = [word in success if isinstance(word, str) else None for word in rows[column]]
+        return pd.Series(counted, rows.index, dtype=object)
 
     views = {f"{view}_success": counts(f"{view}_verdict") for view in VIEWS}
     return rows.assign(success=counts("verdict"), **views)

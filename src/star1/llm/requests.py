@@ -5,10 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from star1.llm.settings import Teacher
+from star1.llm.settings import Served, Teacher
 
 Messages = list[dict[str, str]]
 _exact = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
@@ -48,14 +47,13 @@ class Request:
         return int(self.body.get("max_tokens") or self.body["max_completion_tokens"])
 
 
-def endpoint_of(teacher: "Teacher") -> str:
+def endpoint_of(teacher: Teacher) -> str:
     """Return the endpoint's name in keys, with the content of a model of this pipeline that a URL serves."""
     name = DECODING if teacher.base_url == "transformers" else teacher.base_url.rstrip("/")
-    content = getattr(teacher, "content", None)
-    return f"{name} {content}" if content else name
+    return f"{name} {teacher.content}" if isinstance(teacher, Served) else name
 
 
-def model_of(teacher: "Teacher") -> str:
+def model_of(teacher: Teacher) -> str:
     """Return the model's name in a request: by content where it runs on this machine."""
     if teacher.base_url == "simulator":
         from star1.miniature.teachers.simulator import fingerprint
@@ -71,7 +69,7 @@ def model_of(teacher: "Teacher") -> str:
 
 def request(
     role: str,
-    teacher: "Teacher",
+    teacher: Teacher,
     messages: Messages,
     keyed: Messages | None = None,
     schema: dict[str, Any] | None = None,
