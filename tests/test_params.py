@@ -89,6 +89,9 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
                 "http://ho\tst/v1",
             )
         ),
+        ("train.threads", 2**31, "train.threads: Input should be less than 2147483648"),
+        ("deduplicate.benchmark_ngram", 10**30, "deduplicate.benchmark_ngram: Input should be less than 2147483648"),
+        ("runs." + "x" * 101, "star1", "String should have at most 100 characters"),
         ("train.seed", 2**32, "train.seed: Input should be less than 4294967296"),
         ("sources.ALERT.seed", 2**32, "sources.ALERT.seed: Input should be less than 4294967296"),
         ("select.klingon", 3, "select.klingon: Extra inputs are not permitted"),
