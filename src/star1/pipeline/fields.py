@@ -15,8 +15,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy takes no other
 OURS = ("model", "messages", "max_tokens", "n", "stream")  # fields of a request that no param `extra` may set
 # A name of ASCII labels, or an IPv6 address. With another host the HTTP client would fail at the first request.
 HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f]*:[0-9a-f:.]+")
-# No dot in it: DVC reads the dot of `runs.v1.1` as a level of params.yaml. Short: it names files, which have 255 bytes at
-# most, with what a temporary file adds.
+# No dot in it: DVC reads the dot of `runs.v1.1` as a level of params.yaml. Short: it names files, which have 255 bytes
+# at most, with what a temporary file adds.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 
 
