@@ -37,7 +37,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
         ("bases.miniature.seed", 2**32, "bases.miniature.miniature.seed: Input should be less than 4294967296"),
         ("sources.ALERT.path", "data/mirror/absent.csv", "neither git nor DVC keeps data/mirror/absent.csv"),
         ("sources.ALERT.reader", "xml", "sources.ALERT.reader: Input should be 'csv'"),
-        ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than or equal to 1"),
+        ("sources.ALERT.rows", -1, "sources.ALERT.rows: Input should be greater than 0"),
         ("runs.star1.launch", "warp", "runs.star1: launch: there is no configs/warp.yaml"),
         ("runs.star1.train", {"batch": 12}, "runs.star1: train.batch 12 does not divide by the 8 processes of launch"),
         ("runs.star1.train", {"speed": 12}, "runs.star1.train: speed: no key of train; those are seed, threads"),

@@ -32,7 +32,7 @@ def message(model: type, keys: dict[str, Any]) -> str:
             {**CSV, "path": "data/mirror/a.csv"},
             "neither git nor DVC keeps data/mirror/a.csv; move the file to data/own",
         ),
-        ({**CSV, "ngram": 0}, "greater than or equal to 1"),
+        ({**CSV, "ngram": 0}, "greater than 0"),
         ({**CSV, "delimiter": "||"}, "at most 1 character"),
         ({**CSV, "sha256": "abc"}, "64 hex digits"),
         ({**CSV, "sha256": ["0" * 64, "1" * 64]}, "2 given for 1 files"),

@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from star1.pipeline.fields import Positive, Seed, Share
 from star1.pipeline.view import Section
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class MiniatureBase(Section):

@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from star1.pipeline.fields import Positive, Seed
+
 Reader = Literal["csv", "json", "jsonl", "parquet", "text", "hub", "miniature"]
 
 
@@ -79,8 +81,8 @@ class Entry(BaseModel):
     header: bool = True  # without one, columns are called "0", "1" and so on
     # column: the values that a row may have in it; a.0.b is b of the first entry of the list in column a
     where: dict[str, Scalars] = Field(default_factory=dict)
-    rows: int | None = Field(None, ge=1)
-    seed: int | None = Field(None, ge=0, lt=2**32)
+    rows: Positive | None = None
+    seed: Seed | None = None
 
     @field_validator("path")
     @classmethod
@@ -150,7 +152,7 @@ class SourceEntry(Entry):
 
     column: str | None = None
     frame: Frame | None = None
-    ngram: int = Field(ge=1)
+    ngram: Positive
 
 
 class Highest(BaseModel):
@@ -164,7 +166,7 @@ class Highest(BaseModel):
 
     scores: str
     of: Texts
-    rows: int = Field(ge=1)
+    rows: Positive
 
 
 class BenchmarkEntry(Entry):
@@ -183,7 +185,7 @@ class BenchmarkEntry(Entry):
 
     suite: Literal["safety", "over_refusal", "reasoning", "decontamination"]
     task: str | None = Field(None, pattern="^[a-z][a-z0-9_]*$")
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: Positive | None = None
     prompt: str | None = None
     prompt_id: str | None = None
     answer: str | Texts | None = None  # several columns become a JSON object
