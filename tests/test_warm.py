@@ -58,6 +58,18 @@ def test_a_quick_command_says_and_ends_as_a_plain_one(quick: Path, tmp_path: Pat
     assert ended(quick) == ended(PLAIN)
 
 
+def test_star1_says_and_ends_as_a_plain_one(quick: Path, tmp_path: Path) -> None:
+    def ended(folder: Path) -> tuple[int, str, str]:
+        own = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
+        done = subprocess.run(
+            [str(folder / "star1"), "trace", "How?"], cwd=tmp_path, env=own, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    assert ended(quick) == ended(PLAIN)
+    assert "no dvc.yaml" in ended(quick)[2]
+
+
 def test_what_an_import_might_read_differs_and_it_starts_plainly(quick: Path, tmp_path: Path) -> None:
     def own_process(**variables: str) -> bool:
         process = began(quick, tmp_path, "pid", **variables)

@@ -1,10 +1,10 @@
-"""Commands that start in milliseconds: `dvc` and `python -m stages.NAME` as forks of a server that has imported much.
+"""Commands that start in milliseconds: `dvc`, `star1` and `python -m stages.NAME`, forks of a server with many imports.
 
 A stage of the tiny world works for some tenths of a second and imports for up to 6, which is most of what the tests of
 the pipeline took. Each command is still a process of its own, with its own arguments, environment, folder and
 streams, and the code of star1 and of the stages is read from the repository it runs in: the server knows only what is
 installed. What starts plainly all the same: a command whose environment differs in anything that an import might read,
-and whatever is no stage. `make repro` runs every stage plainly.
+and any other `python`. `make repro` runs every stage plainly.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 _started: dict[str, Path] = {}
-COMMANDS = ("dvc", "python")
+COMMANDS = ("dvc", "star1", "python")
 # What is imported, by what pulls it in: 1 to 6 CPU seconds in each process without, 8 in the server.
 PIPELINE = """
 accelerate.commands.launch accelerate.accelerator accelerate.utils.launch
@@ -27,7 +27,7 @@ dvc.dependency.param dvc.data_cloud dvc.fs dvc_s3 s3fs
 jinja2 openai mlflow mlflow.store.tracking.sqlalchemy_store mlflow.tracking
 numba numpy pandas pyarrow.parquet pydantic ruamel.yaml scipy.stats torch torch.distributed.tensor torch._dynamo
 transformers transformers.models.auto.modeling_auto transformers.models.auto.tokenization_auto
-transformers.models.bert.modeling_bert transformers.models.mistral.modeling_mistral
+transformers.models.bert.modeling_bert transformers.models.mistral.modeling_mistral typer
 """
 TRAINING = """
 accelerate.commands.launch accelerate.accelerator accelerate.utils.launch deepspeed numpy pandas pyarrow.parquet
@@ -40,7 +40,7 @@ NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 def start(preloaded: str = PIPELINE, **variables: str) -> Path | None:
-    """Start a server with these imports, unless it runs; return the folder with its `dvc` and `python`.
+    """Start a server with these imports, unless it runs; return the folder with its commands.
 
     `variables` are set while it imports. It takes 8 CPU seconds, so it is for tests that start much, and ends with this
     process. None where commands start plainly: the system lacks descriptors of processes, or threads that can be

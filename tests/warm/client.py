@@ -1,4 +1,4 @@
-"""`dvc` or `python`, by the name of this file: have the server fork and do it, or do it plainly.
+"""`dvc`, `star1` or `python`, by the name of this file: have the server fork and do it, or do it plainly.
 
 Runs without site-packages (-IS), 15 ms.
 """
@@ -24,7 +24,7 @@ LATE = re.compile(
 
 
 def known() -> bool:
-    """Say whether the server can do this: a command of DVC, a stage or a launch, in the environment of its imports."""
+    """Say whether the server can do this: any but another module of Python's, in the environment of its imports."""
     if NAME == "python" and not MODULE.match(" ".join(sys.argv[1:])):
         return False
     with open(os.path.join(FOLDER, "environment.json")) as file:

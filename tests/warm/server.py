@@ -90,7 +90,7 @@ def become(command: Command, streams: list[int]) -> str:
     paths = environment.get("PYTHONPATH")
     sys.path[:0] = [str(command["folder"]) if name == "python" else str(Path(file).parent)]
     sys.path[1:1] = paths.split(os.pathsep) if paths else []
-    if name == "dvc":
+    if name != "python":
         sys.argv[:] = [file, *argv]
         return file
     if argv[0] == "-u":
@@ -110,7 +110,7 @@ def run(command: Command, streams: list[int]) -> int:
     """
     wanted, code = become(command, streams), 0
     try:
-        if command["name"] == "dvc":
+        if command["name"] != "python":
             runpy.run_path(wanted, run_name="__main__")
         else:
             runpy.run_module(wanted, run_name="__main__", alter_sys=True)
