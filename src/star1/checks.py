@@ -164,8 +164,8 @@ def _suite_mistakes(params: Params) -> list[str]:
     """Return a line for each task that judges another suite than the one it is named for."""
     named = [
         (f"benchmarks.{name}.task", suite, str(params.benchmarks[name].task))
-        for suite, names in params.suites.items()
-        for name in names
+        for suite, benchmarks in params.suites.items()
+        for name in benchmarks
     ]
     named += [(f"evaluate.second_judges.{suite}", suite, task) for suite, task in params.evaluate.second_judges.items()]
     return [

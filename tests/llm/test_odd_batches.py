@@ -80,7 +80,7 @@ def test_refused_rows_of_a_batch_are_no_outage(server: FaultServer, batched: Ask
         (responding(422, "prompt too long"), "prompt too long", 1),
         (responding(200, {"id": "x"}), "no chat completion", 2),
         (responding(200, None), "no chat completion", 2),
-        (spoilt("[" * 1100 + "]" * 1100), "no chat completion", 2),
+        (spoilt("[" * 200_000 + "]" * 200_000), "no chat completion", 2),  # deeper than any Python reads
         (spoilt("1" * 5000), "no chat completion", 2),
         (spoilt('"half'), "no chat completion", 2),
     ],
